@@ -1,0 +1,54 @@
+// Package contract answers what a machine config of a Talos version contract may hold.
+//
+// The contract of the config decides, not the version of the node or of talosctl: a config of contract v1.13 keeps its
+// form on a node that runs Talos 1.14. Each feature has one predicate here, and nothing else of the module compares
+// versions.
+package contract
+
+import (
+	"fmt"
+
+	"github.com/siderolabs/talos/pkg/machinery/config"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// The supported contracts. 1.7 is the first with the ExtensionServiceConfig document, which the tailscale system
+// extension is configured by.
+var (
+	Oldest = config.TalosVersion1_7
+	Newest = config.TalosVersion1_14
+)
+
+// Resolve returns the contract to build for: Newest for nil, which is machinery's word for the current one.
+//
+// It fails for a contract outside of the supported range.
+func Resolve(contract *config.VersionContract) (*config.VersionContract, error) {
+	if contract == nil || (contract.Major == 0 && contract.Minor == 0) {
+		return Newest, nil
+	}
+
+	if Oldest.Greater(contract) || contract.Greater(Newest) {
+		return nil, fmt.Errorf("talos version %s is not supported: use one from %s to %s", contract, Oldest, Newest)
+	}
+
+	return contract, nil
+}
+
+// Parse reads a version as talosctl names it, such as v1.14, 1.14 or v1.14.1.
+//
+// It fails for what is no version and for one outside of the supported range.
+func Parse(version string) (*config.VersionContract, error) {
+	contract, err := config.ParseContractFromVersion(version)
+	if err != nil {
+		return nil, fmt.Errorf("talos version %s is not a version: use one from %s to %s", quote.Value(version), Oldest, Newest)
+	}
+
+	return Resolve(contract)
+}
+
+// KubeNodeConfig reports whether the node IP of the kubelet is set by the KubeNodeConfig document. Before, it is
+// machine.kubelet.nodeIP of the v1alpha1 config. Each form is rejected on configs of the other.
+func KubeNodeConfig(contract *config.VersionContract) bool {
+	return contract.MultidocKubernetesConfigSupported()
+}
