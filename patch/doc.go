@@ -1,0 +1,31 @@
+// Package patch makes the Talos machine config patch that puts a node on a tailnet and keeps Kubernetes on its LAN.
+//
+// The official tailscale system extension is configured by an ExtensionServiceConfig document, whose environment Tailscale's
+// containerboot reads on the node. This package composes that document, and those of package nodeip, from options; checks
+// them as strictly as containerboot and tailscale up do on the node, where a fault means a service that restarts for
+// ever; and writes them as YAML in the form that the version contract of the machine config takes.
+//
+// # How to use
+//
+// [New] takes options and reports all faults at once. [Patch.Bytes] is for talosctl, [Patch.Documents] for a program with
+// a config container of its own, [Patch.Redacted] for people.
+//
+//	p, err := patch.New(
+//		patch.WithAuthKey(key),
+//		patch.WithAdvertiseTags("tag:k8s"),
+//		patch.WithNodeIPSubnets("192.168.1.0/24"),
+//	)
+//
+// A patch is for a config that does not hold one of ours yet: Talos appends the lists of a patch to those of the config,
+// so applying a patch twice doubles them.
+//
+// # Stability
+//
+// The same options and contract give the same bytes within a major version. The texts of errors and notes may change.
+//
+// # Security
+//
+// The auth key is in the results of [Patch.Bytes] and [Patch.Documents] and nowhere else: a [Patch] prints without it,
+// and errors and notes repeat no value that may be a secret. Talos does not redact it: whoever reads the machine config
+// of the node reads the key, so it should be short-lived and single-use.
+package patch

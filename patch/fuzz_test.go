@@ -1,0 +1,106 @@
+package patch_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
+
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// loadEnvironment returns the environment of the tailscale service of a patch that Talos has read.
+func loadEnvironment(t *testing.T, made *patch.Patch) []string {
+	t.Helper()
+
+	text, err := made.Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	loaded, err := configpatcher.LoadPatch(text)
+	if err != nil {
+		t.Fatalf("Talos refuses %q: %v", text, err)
+	}
+
+	for _, document := range loaded.(patchDocuments).Documents() { //nolint:forcetypeassert // a strategic merge patch
+		if service, ok := document.(*extensions.ServiceConfigV1Alpha1); ok {
+			return service.Environment()
+		}
+	}
+
+	t.Fatalf("no service in %q", text)
+
+	return nil
+}
+
+// Arguments either reach tailscale up as they were given, split where containerboot splits them, or are refused.
+func FuzzExtraArgs(f *testing.F) {
+	for _, seed := range []string{"--ssh", "--operator=ops\n--timeout\n30s", "-qr", "--a b", "--exit-node=\u00a0", "--", "-", "", "--ssh=\x00", "--operator=a: b # c"} {
+		f.Add(seed)
+	}
+
+	f.Fuzz(func(t *testing.T, lines string) {
+		args := strings.Split(lines, "\n")
+
+		made, err := patch.New(patch.WithExtraArgs(args...))
+		if err != nil {
+			return
+		}
+
+		for _, variable := range loadEnvironment(t, made) {
+			if rest, ok := strings.CutPrefix(variable, "TS_EXTRA_ARGS="); ok {
+				if split := strings.Fields(rest)[1:]; !slices.Equal(split, args) {
+					t.Fatalf("%q arrives as %q", args, split)
+				}
+			}
+		}
+	})
+}
+
+// A variable either reaches the service as it was given or is refused.
+func FuzzEnv(f *testing.F) {
+	f.Add("TS_X", "1")
+	f.Add("TS_X", "a: b # 'c' \"d\"")
+	f.Add("TS_X", "")
+	f.Add("TS_ENABLE_METRICS", "true")
+	f.Add("TS_BOOT_TIMEOUT", "60s")
+	f.Add("a=b", "\xff")
+	f.Add("_", "\u2028")
+
+	f.Fuzz(func(t *testing.T, name, value string) {
+		made, err := patch.New(patch.WithEnv(name, value))
+		if err != nil {
+			return
+		}
+
+		if environment := loadEnvironment(t, made); !slices.Contains(environment, name+"="+value) {
+			t.Fatalf("%q=%q arrives as %q", name, value, environment)
+		}
+	})
+}
+
+// Routes either arrive as containerboot reads them, without host bits and blanks, or are refused.
+func FuzzAdvertiseRoutes(f *testing.F) {
+	for _, seed := range []string{"192.168.1.0/24", "10.0.0.1/8, ::1", "0.0.0.0/0,::/0", ",", "::ffff:1.2.3.4/128", "fd7a:115c:a1e0:b1a::/96"} {
+		f.Add(seed)
+	}
+
+	f.Fuzz(func(t *testing.T, list string) {
+		made, err := patch.New(patch.WithAdvertiseRoutes(list))
+		if err != nil {
+			return
+		}
+
+		for _, variable := range loadEnvironment(t, made) {
+			if routes, ok := strings.CutPrefix(variable, "TS_ROUTES="); ok {
+				again, err := patch.New(patch.WithAdvertiseRoutes(routes))
+				if err != nil || !slices.Contains(loadEnvironment(t, again), "TS_ROUTES="+routes) || len(again.Notes()) != len(made.Notes())-strings.Count(strings.Join(made.Notes(), "\n"), "host bits") {
+					t.Fatalf("%q arrives as %q, which is not final: %v", list, routes, err)
+				}
+			}
+		}
+	})
+}

@@ -1,0 +1,95 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
+)
+
+// viaRange is where routes to IPv4 subnets through IPv6 addresses (4via6) lie: 64 bits of this range, 32 of a site ID,
+// then the IPv4 address.
+var viaRange = netip.MustParsePrefix("fd7a:115c:a1e0:b1a::/64")
+
+// parseRoutes reads comma-separated lists of the subnets to advertise, by the rules of containerboot and tailscale up.
+// Empty entries are dropped.
+func parseRoutes(lists []string) (routes []netip.Prefix, notes []string, err error) {
+	const field = "advertise-routes"
+
+	var faults []error
+
+	for text := range strings.SplitSeq(strings.Join(lists, ","), ",") {
+		if strings.TrimSpace(text) == "" {
+			continue
+		}
+
+		route, err := cidr.Parse(field, text)
+		if err != nil {
+			faults = append(faults, err)
+
+			continue
+		}
+
+		route, note := cidr.Mask(field, route)
+		if note != "" {
+			notes = append(notes, note)
+		}
+
+		if err := checkVia(route); err != nil {
+			faults = append(faults, fmt.Errorf("%s %s %w", field, route, err))
+		}
+
+		if !slices.Contains(routes, route) {
+			routes = append(routes, route)
+		}
+	}
+
+	ipv4, ipv6 := slices.Contains(routes, cidr.AllIPv4), slices.Contains(routes, cidr.AllIPv6)
+	if ipv4 != ipv6 {
+		given, missing := cidr.AllIPv4, cidr.AllIPv6
+		if ipv6 {
+			given, missing = missing, given
+		}
+
+		faults = append(faults, fmt.Errorf("%s %s is refused without %s: add it, or use advertise-exit-node", field, given, missing))
+	}
+
+	return routes, notes, errors.Join(faults...)
+}
+
+func checkVia(route netip.Prefix) error {
+	const (
+		shortest = 96
+		siteID   = 8 // where the 32 bits of the site ID start, in bytes
+	)
+
+	if !viaRange.Contains(route.Addr()) {
+		return nil
+	}
+
+	address := route.Addr().As16()
+
+	switch {
+	case route.Bits() < shortest:
+		return fmt.Errorf("is a 4via6 route shorter than /%d: make it with tailscale debug via", shortest)
+	case address[siteID] != 0 || address[siteID+1] != 0:
+		return errors.New("is a 4via6 route with a site ID above 65535: make it with tailscale debug via")
+	}
+
+	return nil
+}
+
+func isIPv6(route netip.Prefix) bool { return route.Addr().Is6() }
+
+// joinRoutes writes the routes as containerboot reads them: without blanks.
+func joinRoutes(routes []netip.Prefix) string {
+	texts := make([]string, 0, len(routes))
+	for _, route := range routes {
+		texts = append(texts, route.String())
+	}
+
+	return strings.Join(texts, ",")
+}

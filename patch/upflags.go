@@ -1,0 +1,157 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+)
+
+// upFlags are the flags of tailscale up on Linux, as of 1.102. tailscale up refuses any other, and containerboot fails
+// with it.
+var upFlags = flagSet{
+	field:   "extra argument",
+	program: "tailscale up",
+	kinds: map[string]flagKind{
+		"accept-dns":                 boolFlag,
+		"accept-risk":                stringFlag,
+		"accept-routes":              boolFlag,
+		"advertise-connector":        boolFlag,
+		"advertise-exit-node":        boolFlag,
+		"advertise-routes":           stringFlag,
+		"advertise-tags":             stringFlag,
+		"audience":                   stringFlag,
+		"auth-key":                   stringFlag,
+		"client-id":                  stringFlag,
+		"client-secret":              stringFlag,
+		"exit-node":                  stringFlag,
+		"exit-node-allow-lan-access": boolFlag,
+		"force-reauth":               boolFlag,
+		"host-routes":                boolFlag,
+		"hostname":                   stringFlag,
+		"id-token":                   stringFlag,
+		"json":                       boolFlag,
+		"login-server":               stringFlag,
+		"netfilter-mode":             stringFlag,
+		"operator":                   stringFlag,
+		"qr":                         boolFlag,
+		"qr-format":                  stringFlag,
+		"report-posture":             boolFlag,
+		"reset":                      boolFlag,
+		"shields-up":                 boolFlag,
+		"snat-subnet-routes":         boolFlag,
+		"ssh":                        boolFlag,
+		"stateful-filtering":         boolFlag,
+		"timeout":                    durationFlag,
+	},
+	aliases: map[string]string{"authkey": "auth-key", "posture-checking": "report-posture"},
+}
+
+// ownUpFlags are flags that are always set, or set through a variable that does more than the flag: given freely they
+// would be given twice, which tailscale up refuses, or override the variable without a word. The values say what to use.
+var ownUpFlags = map[string]string{
+	"accept-dns":       "the option accept-dns",
+	"accept-routes":    "the option accept-routes",
+	"advertise-routes": "the option advertise-routes",
+	"auth-key":         "the source of the auth key",
+	"hostname":         "the option hostname",
+}
+
+// parseUpArguments reads free arguments of tailscale up.
+func parseUpArguments(args []string) ([]flagArgument, error) { return upFlags.parse(args) }
+
+// checkUpArguments checks the free arguments against each other and against the composed ones, and returns the values
+// of all flags by name. Its error joins all faults.
+func checkUpArguments(composed, free []flagArgument) (map[string]string, error) {
+	var faults []error
+
+	set := map[string]string{}
+	for _, argument := range composed {
+		set[argument.name] = argument.value
+	}
+
+	for _, argument := range free {
+		if instead, ok := ownUpFlags[argument.name]; ok {
+			faults = append(faults, fmt.Errorf("extra argument --%s: use %s instead", argument.name, instead))
+
+			continue
+		}
+
+		if _, ok := set[argument.name]; ok {
+			faults = append(faults, fmt.Errorf("extra argument --%s is set already, and tailscale up refuses a flag given twice: give it once",
+				argument.name))
+
+			continue
+		}
+
+		if reason := checkUpValue(argument); reason != "" {
+			faults = append(faults, fmt.Errorf("extra argument --%s %s", argument.name, reason))
+		}
+
+		set[argument.name] = argument.value
+	}
+
+	return set, errors.Join(append(faults, checkUpCombinations(set)...)...)
+}
+
+// checkUpValue says what is wrong with the value of a free argument, or returns "".
+func checkUpValue(argument flagArgument) string {
+	switch argument.name {
+	case "advertise-tags":
+		if _, err := tailnet.ParseTags([]string{argument.value}); err != nil {
+			return strings.ReplaceAll(err.Error(), "\n", "; ")
+		}
+	case "login-server":
+		return checkURL(argument.value)
+	case "client-secret", "id-token":
+		if !strings.HasPrefix(argument.value, "file:") {
+			return "is a secret, which does not belong into an argument: put it into a file of the service and write --" + argument.name + "=file:PATH"
+		}
+	case "netfilter-mode":
+		return oneOf(argument.value, "on", "nodivert", "off")
+	case "qr-format":
+		return oneOf(argument.value, "auto", "ascii", "large", "small")
+	case "host-routes":
+		if argument.value != "true" {
+			return "can only be true: leave it out"
+		}
+	}
+
+	return ""
+}
+
+func oneOf(value string, values ...string) string {
+	if slices.Contains(values, value) {
+		return ""
+	}
+
+	return quote.Value(value) + " is unknown: write one of " + strings.Join(values, ", ")
+}
+
+// checkUpCombinations returns the faults of flags that tailscale up does not take together.
+func checkUpCombinations(set map[string]string) []error {
+	var faults []error
+
+	if isTrue(set["exit-node-allow-lan-access"]) && set["exit-node"] == "" {
+		faults = append(faults, errors.New("extra argument --exit-node-allow-lan-access needs --exit-node: add it"))
+	}
+
+	if set["exit-node"] != "" && isTrue(set["advertise-exit-node"]) {
+		faults = append(faults, errors.New("exit-node or advertise-exit-node, not both: a node is or uses an exit node"))
+	}
+
+	return faults
+}
+
+func isTrue(value string) bool {
+	is, err := strconv.ParseBool(value)
+
+	return err == nil && is
+}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
