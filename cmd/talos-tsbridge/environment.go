@@ -1,0 +1,92 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// variablePrefix is what the variables that stand for flags begin with.
+const variablePrefix = "TSBRIDGE_"
+
+// environment is the variables of the process.
+type environment map[string]string
+
+func newEnvironment(env []string) environment {
+	e := environment{}
+
+	for _, variable := range env {
+		name, value, _ := strings.Cut(variable, "=")
+		e[name] = value
+	}
+
+	return e
+}
+
+func (e environment) lookup(name string) (string, bool) {
+	value, ok := e[name]
+
+	return value, ok
+}
+
+// variableOf returns the name of the variable that stands for a flag.
+func variableOf(flag *pflag.Flag) string {
+	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
+}
+
+// applyTo sets the flags of the command that were not given from their variables. A variable that stands for a flag of
+// another command is left alone; one that stands for none is refused, since it would be a setting without effect.
+func (e environment) applyTo(cmd *cobra.Command) error {
+	known := map[string]bool{}
+	collectVariables(cmd.Root(), known)
+
+	var faults []error
+
+	for name := range e {
+		if strings.HasPrefix(name, variablePrefix) && !known[name] {
+			faults = append(faults, usagef("variable %s stands for no flag: %s --help lists the flags", name, cmd.Root().Name()))
+		}
+	}
+
+	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		value := e[variableOf(flag)]
+		if flag.Changed || value == "" || !isVariable(flag) {
+			return
+		}
+
+		values := []string{value}
+		if _, repeatable := flag.Value.(pflag.SliceValue); repeatable {
+			values = strings.Split(strings.TrimSuffix(value, "\n"), "\n")
+		}
+
+		for _, value := range values {
+			if cmd.Flags().Set(flag.Name, value) != nil {
+				faults = append(faults, usagef("variable %s is not a %s", variableOf(flag), flag.Value.Type()))
+			}
+		}
+	})
+
+	return errors.Join(faults...)
+}
+
+func collectVariables(cmd *cobra.Command, known map[string]bool) {
+	cmd.Flags().VisitAll(func(flag *pflag.Flag) {
+		if isVariable(flag) {
+			known[variableOf(flag)] = true
+		}
+	})
+
+	for _, child := range cmd.Commands() {
+		collectVariables(child, known)
+	}
+}
+
+// isVariable reports whether a flag can be given as a variable: all of ours can, and none of cobra's.
+func isVariable(flag *pflag.Flag) bool {
+	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions"
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
+)
+
+// write delivers a patch: to the file, which only its owner may read, or to standard output where there is none.
+func (p *program) write(file string, text []byte) error {
+	p.delivered = true
+
+	if file == "" || file == "-" {
+		if _, err := p.stdout.Write(text); err != nil {
+			return fmt.Errorf("standard output: %w", err)
+		}
+
+		return nil
+	}
+
+	const ownerOnly = 0o600
+
+	if err := atomicfile.Write(file, text, ownerOnly); err != nil {
+		return fmt.Errorf("output: %w", err)
+	}
+
+	return nil
+}
+
+// failureKey is the one key of the document that is written in place of a patch that could not be made.
+const failureKey = "talos-tsbridge-failed"
+
+// streams marks the commands whose standard output is read by talosctl.
+const streams = "streams"
+
+// failStream makes a failure seen by who reads standard output. A pipe shows no exit code, and talosctl takes an empty
+// patch for one that changes nothing; this document it refuses, on every version.
+func (p *program) failStream(cmd *cobra.Command, failure error) {
+	if cmd.Annotations[streams] == "" || p.delivered || isTerminal(p.stdout) {
+		return
+	}
+
+	if output := cmd.Flags().Lookup("output").Value.String(); output != "" && output != "-" {
+		return
+	}
+
+	text, err := yaml.Marshal(map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")})
+	if err != nil {
+		text = []byte(failureKey + ": true\n")
+	}
+
+	if _, err := p.stdout.Write(text); err != nil {
+		p.say("error", "standard output: "+err.Error())
+	}
+}
+
+// isTerminal reports whether a person reads what is written to w.
+func isTerminal(w any) bool {
+	file, ok := w.(*os.File)
+	if !ok {
+		return false
+	}
+
+	info, err := file.Stat()
+
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
+}

@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// The exit codes.
+const (
+	exitDone   = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// program is what the commands share: the surroundings of the process, which the tests replace.
+type program struct {
+	environment environment
+	stdin       io.Reader
+	stdout      io.Writer
+	stderr      io.Writer
+
+	// delivered is set once a patch was written, or an attempt was made.
+	delivered bool
+}
+
+// run runs the program and returns its exit code. The environment is in the form of [os.Environ].
+func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
+
+	root := p.rootCommand()
+	root.SetArgs(args)
+	root.SetIn(stdin)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return exitDone
+	}
+
+	p.report(err)
+	p.failStream(cmd, err)
+
+	if _, ok := errors.AsType[usageError](err); ok {
+		return exitUsage
+	}
+
+	return exitFailed
+}
+
+func (p *program) rootCommand() *cobra.Command {
+	root := p.patchCommand()
+	root.Use = "talos-tsbridge"
+	root.Short = "Put Talos nodes on a tailnet"
+	root.Long = longDescription
+	root.Example = examples
+	root.Version = moduleVersion()
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.SetVersionTemplate("{{.Name}} {{.Version}}\n")
+	root.SetFlagErrorFunc(flagError)
+	root.Args = noArguments
+
+	patch := p.patchCommand()
+	patch.Use = "patch"
+	patch.Short = "Print the patch (what the bare command does too)"
+
+	root.AddCommand(patch, p.versionCommand())
+
+	// the flags of every command can be given as variables
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }
+
+	return root
+}
+
+const longDescription = `Prints a Talos machine config patch that makes a node join a tailnet through the tailscale system extension, and keeps
+the kubelet (and etcd) on the node's LAN address.
+
+The patch goes to standard output and nothing else does; notes and errors go to standard error.
+
+Every flag can be given as a variable too: --advertise-tags as TSBRIDGE_ADVERTISE_TAGS. Flags that can be repeated take one
+value a line there. A variable that is empty counts as not given.`
+
+const examples = `  export TS_AUTHKEY=tskey-auth-...
+  talos-tsbridge --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24 |
+    talosctl gen config mycluster https://192.168.1.10:6443 --config-patch @/dev/stdin`
+
+// usageError is an error in what the user wrote.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+func usagef(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// flagError rewords the errors of pflag, which repeat the values of flags.
+func flagError(cmd *cobra.Command, err error) error {
+	if err == pflag.ErrHelp { //nolint:errorlint,err113 // as cobra compares it
+		return err
+	}
+
+	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		flag := invalid.GetFlag()
+
+		return usagef("flag --%s: %s is not a %s", flag.Name, quote.Value(invalid.GetValue()), flag.Value.Type())
+	}
+
+	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
+		return usagef("flag --%s needs a value", missing.GetFlag().Name)
+	}
+
+	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		name := "--" + unknown.GetSpecifiedName()
+		if short := unknown.GetSpecifiedShortnames(); short != "" {
+			name = "-" + short
+		}
+
+		return usagef("flag %s does not exist: %s --help lists the flags", quote.Value(name), cmd.CommandPath())
+	}
+
+	return usagef("the flags cannot be read: %s --help lists them", cmd.CommandPath())
+}
+
+// noArguments refuses arguments, naming the command that one may have meant.
+func noArguments(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+
+	cmd.SuggestionsMinimumDistance = 2
+
+	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
+		return usagef("unknown command %s: did you mean %s", quote.Value(args[0]), strings.Join(suggestions, " or "))
+	}
+
+	return usagef("unexpected argument %s: %s takes flags only", quote.Value(args[0]), cmd.CommandPath())
+}
+
+// report writes an error, a line for each fault.
+func (p *program) report(err error) {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if line = strings.TrimSpace(line); line != "" {
+			p.say("error", line)
+		}
+	}
+}
+
+func (p *program) note(notes ...string) {
+	for _, note := range notes {
+		p.say("note", note)
+	}
+}
+
+func (p *program) say(kind, text string) {
+	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, text) //nolint:errcheck // there is nowhere left to report it
+}
