@@ -59,7 +59,7 @@ func (k Key) GoString() string { return Redacted }
 
 // Format implements [fmt.Formatter]: it writes [Redacted] for every verb, so that %x or %q have nothing to encode.
 func (k Key) Format(f fmt.State, _ rune) {
-	_, _ = io.WriteString(f, Redacted) //nolint:errcheck // fmt offers no way to report it
+	_, _ = io.WriteString(f, Redacted) // fmt offers no way to report it
 }
 
 // LogValue implements [slog.LogValuer].

@@ -161,5 +161,5 @@ func (p *program) note(notes ...string) {
 }
 
 func (p *program) say(kind, text string) {
-	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, text) //nolint:errcheck // there is nowhere left to report it
+	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, text) // there is nowhere left to report it
 }

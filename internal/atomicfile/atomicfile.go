@@ -55,8 +55,8 @@ func replace(path string, data []byte, permissions fs.FileMode) (err error) {
 
 	defer func() {
 		if err != nil {
-			_ = file.Close()           //nolint:errcheck // it may be closed already, and the first error is the one to report
-			_ = os.Remove(file.Name()) //nolint:errcheck // as above
+			_ = file.Close() // it may be closed already, and the first error is the one to report
+			_ = os.Remove(file.Name())
 		}
 	}()
 

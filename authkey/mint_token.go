@@ -1,0 +1,190 @@
+package authkey
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+)
+
+// tokenSource gets the access tokens of an OAuth client or a workload identity. One token serves all requests until
+// shortly before it expires, and while one goroutine fetches it, the others wait.
+type tokenSource struct {
+	credential Credential
+	url        string
+	userAgent  string
+	wire       *wire
+
+	// turn is held by whoever reads or changes the fields below. It is a channel because a caller must be able to give
+	// up waiting for it.
+	turn chan struct{}
+	// token is a function for the reason that [Key] gives, and nil when there is none.
+	token   func() string
+	granted string
+	// until is when to get another token, on this machine's monotonic clock: it does not matter whether the clock on
+	// the wall agrees with the server's. The zero time is never.
+	until time.Time
+}
+
+func newTokenSource(credential Credential, baseURL, userAgent string, w *wire) *tokenSource {
+	path := "/api/v2/oauth/token"
+	if credential.kind == CredentialWorkloadIdentity {
+		path = "/api/v2/oauth/token-exchange"
+	}
+
+	return &tokenSource{credential: credential, url: baseURL + path, userAgent: userAgent, wire: w, turn: make(chan struct{}, 1)}
+}
+
+// get returns an access token, and whether it was fetched just now.
+func (s *tokenSource) get(ctx context.Context) (token string, fresh bool, err error) {
+	select {
+	case s.turn <- struct{}{}:
+	case <-ctx.Done():
+		return "", false, s.failure(networkMessage(ctx.Err(), nil), ctx.Err())
+	}
+
+	defer func() { <-s.turn }()
+
+	if s.token != nil && (s.until.IsZero() || time.Now().Before(s.until)) {
+		return s.token(), false, nil
+	}
+
+	token, err = s.fetch(ctx)
+
+	return token, true, err
+}
+
+// drop forgets a token that the server refused, unless another goroutine has replaced it already.
+func (s *tokenSource) drop(token string) {
+	s.turn <- struct{}{}
+
+	defer func() { <-s.turn }()
+
+	if s.token != nil && s.token() == token {
+		s.token = nil
+	}
+}
+
+// tags returns the tags of the token, separated by commas, or "" when the server did not tell them.
+func (s *tokenSource) tags() string {
+	s.turn <- struct{}{}
+
+	defer func() { <-s.turn }()
+
+	return strings.Join(strings.Fields(s.granted), ", ")
+}
+
+// fetch gets a token and keeps it. It makes one attempt: what called for the token is repeated as a whole.
+func (s *tokenSource) fetch(ctx context.Context) (string, error) {
+	at, form := stepToken, url.Values{"grant_type": {"client_credentials"}}
+
+	var identity string
+
+	if s.credential.kind == CredentialWorkloadIdentity {
+		var err error
+
+		identity, err = s.credential.identity(ctx)
+		if err == nil {
+			identity, err = checkIdentityToken(identity)
+		}
+
+		if err != nil {
+			return "", s.failure(scrubber{identity}.text(err.Error()), ctx.Err())
+		}
+
+		at, form = stepExchange, url.Values{"client_id": {s.credential.clientID}, "jwt": {identity}}
+	}
+
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url, strings.NewReader(form.Encode()))
+	if err != nil {
+		return "", s.failure("the base URL does not make a request", nil)
+	}
+
+	req.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	req.Header.Set("Accept", "application/json")
+	req.Header.Set("User-Agent", s.userAgent)
+
+	if at == stepToken {
+		req.SetBasicAuth(url.QueryEscape(s.credential.clientID), url.QueryEscape(s.credential.secret()))
+	}
+
+	res, err := s.wire.send(req, at, identity)
+	if err != nil {
+		return "", s.explain(err, identity)
+	}
+
+	defer res.Body.Close() //nolint:errcheck // it is in memory
+
+	var answer struct {
+		Token     string `json:"access_token"`
+		ExpiresIn int64  `json:"expires_in"`
+		Tags      string `json:"tags"`
+	}
+
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || answer.Token == "" {
+		return "", s.failure("the answer holds no access token: check the base URL", nil)
+	}
+
+	s.keep(answer.Token, time.Duration(answer.ExpiresIn)*time.Second)
+	s.granted = answer.Tags
+
+	return answer.Token, nil
+}
+
+func (s *tokenSource) keep(token string, lifetime time.Duration) {
+	s.token, s.until = func() string { return token }, time.Time{}
+
+	if lifetime > 0 {
+		const early = time.Minute
+
+		s.until = time.Now().Add(lifetime - min(early, lifetime/10))
+	}
+}
+
+// explain adds to a refused exchange what the identity token itself says about it.
+func (s *tokenSource) explain(err error, identity string) error {
+	var failure *APIError
+	if !errors.As(err, &failure) || identity == "" || failure.Status < 400 || failure.Status >= 500 {
+		return err
+	}
+
+	if expired, ok := expiry(identity); ok && time.Now().After(expired) {
+		failure.Message += "; by this machine's clock it expired at " + expired.UTC().Format(time.RFC3339)
+	}
+
+	return failure
+}
+
+// expiry reads when a JWT expires. The server decides whether it does: this machine's clock may be wrong.
+func expiry(token string) (time.Time, bool) {
+	var claims struct {
+		Expires float64 `json:"exp"`
+	}
+
+	parts := strings.Split(token, ".")
+	if len(parts) != 3 {
+		return time.Time{}, false
+	}
+
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
+	if err != nil || json.Unmarshal(payload, &claims) != nil || claims.Expires == 0 {
+		return time.Time{}, false
+	}
+
+	return time.Unix(int64(claims.Expires), 0), true
+}
+
+// failure is an error of this step for which there is no answer of a server.
+func (s *tokenSource) failure(message string, cause error) *APIError {
+	failure := &APIError{Method: http.MethodPost, Message: message, Attempts: 1, cause: cause}
+
+	if target, err := url.Parse(s.url); err == nil {
+		failure.Path, failure.Host = target.EscapedPath(), target.Host
+	}
+
+	return failure
+}
