@@ -45,6 +45,8 @@ type patchFlags struct {
 	noNodeIP      bool
 	etcdSubnets   []string
 
+	key keyFlags
+
 	redact bool
 	dryRun bool
 	output string
@@ -61,11 +63,12 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 		"`role` of the nodes, controlplane or worker: adds what only that role may carry (default: what every node may carry)")
 
 	flags.StringVar(&f.authKey, "auth-key", "",
-		"`source` of the auth key: "+authkey.SourceUsage+" (default: env if TS_AUTHKEY is set)")
+		"`source` of the auth key: "+authkey.SourceUsage+" (default: env if TS_AUTHKEY is set, mint if API credentials are)")
 	flags.StringVar(&f.authKeyMount, "auth-key-mount", "",
 		"put the key into a file of the service at `path`, so that no process on the node has it in its environment")
 	flags.BoolVar(&f.allowClientSecret, "allow-client-secret", false,
 		"accept an OAuth client secret as the key: long-lived, and on every node")
+	f.key.bind(cmd)
 
 	flags.StringVar(&f.advertiseTags, "advertise-tags", "", "tags to ask for, a comma-separated `list`; tag: is added where it is missing")
 	flags.StringVar(&f.hostname, "hostname", "", "`name` of the node in the tailnet (default: the node's hostname)")
@@ -99,7 +102,7 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
 
 	completeValues(cmd, "role", machine.TypeControlPlane.String(), machine.TypeWorker.String())
-	completeValues(cmd, "auth-key", "env", "file:", "-", "none", "placeholder:")
+	completeValues(cmd, "auth-key", "env", "file:", "-", "mint", "none", "placeholder:")
 }
 
 func completeValues(cmd *cobra.Command, flag string, values ...string) {

@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"os/signal"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -33,6 +36,13 @@ type program struct {
 
 // run runs the program and returns its exit code. The environment is in the form of [os.Environ].
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	// an interruption between minting a key and writing it revokes the key, and so does a reader who has gone: without
+	// the second line, writing to it would end the process at once
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
+
 	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
 
 	root := p.rootCommand()
@@ -73,7 +83,7 @@ func (p *program) rootCommand() *cobra.Command {
 	patch.Use = "patch"
 	patch.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(patch, p.versionCommand())
+	root.AddCommand(patch, p.keyCommand(), p.versionCommand())
 
 	// the flags of every command can be given as variables
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }

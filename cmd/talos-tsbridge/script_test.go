@@ -6,12 +6,16 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
 	"github.com/siderolabs/talos/pkg/machinery/config/container"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
 )
 
 func TestMain(m *testing.M) {
@@ -32,11 +36,27 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 
+			// a tailnet of the script's own, which TAILSCALE_API_KEY=$API_TOKEN leads to
+			tailnet := authkeytest.NewServer()
+			env.Defer(tailnet.Close)
+			env.Values[tailnetOf{}] = tailnet
+
+			id, secret := tailnet.AddOAuthClient(authkeytest.OAuthClient{Tags: []string{"tag:k8s"}})
+
+			for name, value := range map[string]string{
+				"TAILSCALE_BASE_URL": tailnet.URL, "API_URL": tailnet.URL, "API_TOKEN": tailnet.AddAPIToken(), "CLIENT_ID": id, "CLIENT_SECRET": secret,
+			} {
+				env.Setenv(name, value)
+			}
+
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mode":   checkMode,
 			"exitis": checkExit,
+			"keys":   checkKeys,
+			"slow":   makeSlow,
+			"broken": makeBroken,
 		},
 	})
 }
@@ -103,4 +123,41 @@ func exitCode(err error) string {
 	}
 
 	return err.Error()
+}
+
+// tailnetOf is the key of a script's tailnet.
+type tailnetOf struct{}
+
+func tailnet(ts *testscript.TestScript) *authkeytest.Server {
+	server, ok := ts.Value(tailnetOf{}).(*authkeytest.Server)
+	if !ok {
+		ts.Fatalf("no tailnet")
+	}
+
+	return server
+}
+
+// checkKeys checks how many keys were ever made, and how many of them are alive: keys MADE LIVE.
+func checkKeys(ts *testscript.TestScript, _ bool, args []string) {
+	made, live := len(tailnet(ts).Keys()), len(tailnet(ts).LiveKeys())
+	if got := fmt.Sprintf("%d %d", made, live); got != strings.Join(args, " ") {
+		ts.Fatalf("%d keys were made and %d are alive, not %s", made, live, strings.Join(args, " and "))
+	}
+}
+
+// makeSlow makes each answer of the API take a time: slow 300ms.
+func makeSlow(ts *testscript.TestScript, _ bool, args []string) {
+	latency, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	tailnet(ts).SetLatency(latency)
+}
+
+// makeBroken makes the API answer requests of a kind with a status: broken 'delete key' 500. Status 0 mends it.
+func makeBroken(ts *testscript.TestScript, _ bool, args []string) {
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+
+	if tailnet(ts).ClearFaults(); status != 0 {
+		tailnet(ts).Fail(authkeytest.Fault{On: authkeytest.Endpoint(args[0]), Status: status})
+	}
 }
