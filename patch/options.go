@@ -5,6 +5,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
 // Option is a choice for [New]. An option given twice counts as it was given last, but lists add up.
@@ -33,6 +34,10 @@ type options struct {
 	extraArgs   []string
 	environment []variable
 
+	// base is a machine config, and defaultSubnets what it says of the families of node IPs.
+	base           []byte
+	defaultSubnets nodeip.Subnets
+
 	nodeIPSubnets []string
 	noNodeIP      bool
 	etcdSubnets   []string
@@ -40,9 +45,10 @@ type options struct {
 
 func defaultOptions() *options {
 	return &options{
-		stateDir: stateDir,
-		authOnce: true,
-		upBools:  map[string]bool{},
+		stateDir:       stateDir,
+		authOnce:       true,
+		upBools:        map[string]bool{},
+		defaultSubnets: nodeip.Default(),
 	}
 }
 

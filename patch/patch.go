@@ -35,10 +35,11 @@ func New(opts ...Option) (*Patch, error) {
 		opt(o)
 	}
 
+	baseErr := o.useBase()
 	version, contractErr := contract.Resolve(o.contract)
 	p := &Patch{contract: version, role: o.role}
 
-	if err := errors.Join(contractErr, p.setService(o), p.setSubnets(o)); err != nil {
+	if err := errors.Join(baseErr, contractErr, p.setService(o), p.setSubnets(o)); err != nil {
 		return nil, err
 	}
 
@@ -61,9 +62,12 @@ func (p *Patch) setSubnets(o *options) error {
 		faults = append(faults, errors.New("node IP subnets or no node IP, not both"))
 	case o.noNodeIP:
 	case len(o.nodeIPSubnets) == 0:
-		p.nodeIP = nodeip.Default()
-		p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
-			"such as ::/0, or the kubelet may not start")
+		p.nodeIP = o.defaultSubnets
+
+		if o.base == nil {
+			p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
+				"such as ::/0, or the kubelet may not start")
+		}
 	default:
 		subnets, err := nodeip.Parse(o.nodeIPSubnets...)
 		faults = append(faults, prefixed("node IP", err)...)

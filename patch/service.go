@@ -271,6 +271,18 @@ func (c *composer) checkSecrets() {
 	}
 }
 
+// checkBeside returns the faults of variables that a machine config has beside ours.
+func (s service) checkBeside(variables []variable) error {
+	values := map[string]string{}
+	for _, v := range variables {
+		values[v.name] = v.value
+	}
+
+	userspace := slices.ContainsFunc(slices.Concat(s.environment, variables), func(v variable) bool { return v == variable{"TS_USERSPACE", "true"} })
+
+	return errors.Join(checkCombinations(!s.key.IsZero(), userspace, values)...)
+}
+
 // checkURL says what is wrong with the URL of a control server, or returns "". It repeats the URL only where that can
 // hold no password.
 func checkURL(text string) string {
