@@ -62,6 +62,10 @@ func (p *Patch) apply(config []byte, redacted bool) ([]byte, error) {
 
 // applyService puts the document of the tailscale service in the place of an earlier one.
 func (p *Patch) applyService(s *stream, redacted bool) error {
+	if p.additionsOnly {
+		return nil
+	}
+
 	ours := p.service.document(redacted)
 
 	earlier, err := findDocument[*extensions.ServiceConfigV1Alpha1](s, extensions.ServiceConfigKind, ServiceName)

@@ -115,15 +115,11 @@ func (o *options) useBase() error {
 		o.contract, err = s.contract()
 	}
 
-	role, roleErr := s.role()
+	if !o.roleSet {
+		var roleErr error
 
-	switch {
-	case roleErr != nil:
+		o.role, roleErr = s.role()
 		err = errors.Join(err, roleErr)
-	case o.role == machine.TypeUnknown:
-		o.role = role
-	case o.role.IsControlPlane() != role.IsControlPlane():
-		err = errors.Join(err, fmt.Errorf("the role is %s and the machine config is of a %s: leave the role out", o.role, role))
 	}
 
 	if network := s.provider.K8sNetworkConfig(); network != nil {

@@ -41,6 +41,8 @@ type goldenCase struct {
 	// key defaults to exampleKey; "none" is none.
 	key     string
 	options []patch.Option
+	// replaces tells that the stream begins with documents that delete.
+	replaces bool
 
 	// environment is what stands in it after TS_AUTHKEY.
 	environment []string
@@ -153,6 +155,14 @@ func goldenCases() []goldenCase {
 			name: "controlplane-etcd-only", role: machine.TypeControlPlane,
 			options:     []patch.Option{patch.WithoutNodeIP(), patch.WithEtcdSubnets("10.5.0.0/16")},
 			environment: defaultEnvironment, nodeIP: []string{}, etcd: []string{"10.5.0.0/16"},
+		},
+		{
+			name: "replace", contracts: []*config.VersionContract{config.TalosVersion1_14}, replaces: true,
+			options: []patch.Option{patch.WithReplace()}, environment: defaultEnvironment,
+		},
+		{
+			name: "controlplane-replace", contracts: []*config.VersionContract{config.TalosVersion1_14}, replaces: true,
+			role: machine.TypeControlPlane, options: []patch.Option{patch.WithReplace()}, environment: defaultEnvironment, etcd: defaultSubnets,
 		},
 		{
 			name: "controlplane-everything", role: machine.TypeControlPlane,

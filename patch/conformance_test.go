@@ -214,6 +214,10 @@ func TestDocumentsAreWhatBytesSay(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range goldenCases() {
+		if c.replaces {
+			continue // what deletes has no typed form
+		}
+
 		for _, contract := range c.versions() {
 			made := c.patch(t, contract)
 

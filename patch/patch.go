@@ -23,7 +23,10 @@ type Patch struct {
 	service  service
 	nodeIP   nodeip.Subnets
 	etcd     nodeip.Subnets
-	notes    []string
+	replace  bool
+	// additionsOnly leaves out what every node may carry.
+	additionsOnly bool
+	notes         []string
 }
 
 // New checks the options and makes a patch of them. Its error joins the faults of all options, a line each, and repeats
@@ -39,8 +42,16 @@ func New(opts ...Option) (*Patch, error) {
 	version, contractErr := contract.Resolve(o.contract)
 	p := &Patch{contract: version, role: o.role}
 
-	if err := errors.Join(baseErr, contractErr, p.setService(o), p.setSubnets(o)); err != nil {
+	if err := errors.Join(baseErr, contractErr, p.setReplace(o), p.setService(o), p.setSubnets(o)); err != nil {
 		return nil, err
+	}
+
+	if o.additionsOnly {
+		if p.etcd.IsEmpty() {
+			return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
+		}
+
+		p.additionsOnly, p.nodeIP = true, nodeip.Subnets{}
 	}
 
 	return p, nil
@@ -152,7 +163,9 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 		return nil, err
 	}
 
-	return encode(documents)
+	text, err := encode(documents)
+
+	return append([]byte(p.deletions()), text...), err
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
@@ -182,7 +195,9 @@ func (p *Patch) documents(redacted bool) ([]config.Document, error) {
 		documents = append(documents, legacy)
 	}
 
-	documents = append(documents, service)
+	if !p.additionsOnly {
+		documents = append(documents, service)
+	}
 
 	if node != nil && !isLegacy {
 		documents = append(documents, node)

@@ -245,10 +245,6 @@ func (c *composer) setExtraArgs() {
 		c.fault("an OAuth client secret needs tags, which the nodes get: set advertise-tags to the tags of the OAuth client")
 	}
 
-	if !c.key.IsZero() && (all["client-id"] != "" || all["client-secret"] != "" || all["id-token"] != "" || all["audience"] != "") {
-		c.fault("an auth key or a client-id, client-secret, id-token or audience, not both: the node logs in one way")
-	}
-
 	arguments := make([]string, 0, len(composed)+len(c.extraArgs))
 	for _, argument := range composed {
 		arguments = append(arguments, argument.String())

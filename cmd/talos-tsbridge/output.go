@@ -67,6 +67,10 @@ func (p *program) failStream(cmd *cobra.Command, failure error) {
 		return
 	}
 
+	if inPlace := cmd.Flags().Lookup(inPlaceFlag); inPlace != nil && inPlace.Changed {
+		return
+	}
+
 	text, err := yaml.Marshal(map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")})
 	if err != nil {
 		text = []byte(failureKey + ": true\n")

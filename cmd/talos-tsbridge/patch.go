@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -23,17 +24,20 @@ func (p *program) patchCommand() *cobra.Command {
 	}
 
 	flags.bind(cmd)
+	flags.bindBase(cmd)
 
 	return cmd
 }
 
 func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *patchFlags) error {
-	request, err := p.newRequest(given, flags)
+	forRole := flags.roleOptions()
+
+	request, err := p.newRequest(given, flags, forRole)
 	if err != nil {
 		return err
 	}
 
-	made, err := request.patch(ctx)
+	made, err := request.patch(ctx, forRole)
 	if err != nil {
 		return err
 	}
@@ -58,7 +62,7 @@ func render(made *patch.Patch, redact bool) ([]byte, error) {
 	return made.Bytes()
 }
 
-// request is a patch that was asked for, with all faults found before anything is done about it.
+// request is one or several patches that were asked for, with all faults found before anything is done about them.
 type request struct {
 	options []patch.Option
 	key     authkey.Key
@@ -66,31 +70,44 @@ type request struct {
 	minting *minting
 }
 
-// newRequest reports all faults of the flags and of the key at once, and the notes of a faultless request.
-func (p *program) newRequest(given *pflag.FlagSet, flags *patchFlags) (*request, error) {
+// newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
+// faultless request.
+func (p *program) newRequest(given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
 	flags.key.tags, flags.key.dryRun, flags.key.quiet = flags.advertiseTags, flags.dryRun, flags.quiet
 
-	options, flagsErr := flags.options(given)
+	options, err := flags.options(given)
 	key, minting, keyErr := p.keyOf(flags)
+	r := &request{options: options, key: key, minting: minting}
 
-	made, patchErr := patch.New(append(options, patch.WithAuthKey(key))...)
-	if patchErr != nil {
-		patchErr = usageError{patchErr}
+	faults := lines(err)
+	notes := []string{}
+
+	for _, variant := range variants {
+		made, err := r.with(variant, key)
+		if err == nil {
+			notes = addNew(notes, made.Notes()...)
+		}
+
+		for _, fault := range lines(err) {
+			if !slices.ContainsFunc(faults, func(f error) bool { return f.Error() == fault.Error() }) {
+				faults = append(faults, usageError{fault})
+			}
+		}
 	}
 
-	if err := errors.Join(flagsErr, patchErr, keyErr); err != nil {
+	if err := errors.Join(append(faults, keyErr)...); err != nil {
 		return nil, err
 	}
 
 	if !flags.quiet {
-		p.note(made.Notes()...)
+		p.note(notes...)
 	}
 
-	return &request{options: options, key: key, minting: minting}, nil
+	return r, nil
 }
 
-// patch mints the key where that is asked for, once, and makes the patch with it.
-func (r *request) patch(ctx context.Context, further ...patch.Option) (*patch.Patch, error) {
+// patch mints the key where that is asked for, once, and makes a variant of the patch with it.
+func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, error) {
 	if r.minting != nil && !r.minting.done() {
 		key, err := r.minting.mint(ctx)
 		if err != nil {
@@ -100,5 +117,37 @@ func (r *request) patch(ctx context.Context, further ...patch.Option) (*patch.Pa
 		r.key = key
 	}
 
-	return patch.New(append(append(r.options, further...), patch.WithAuthKey(r.key))...)
+	return r.with(variant, r.key)
+}
+
+func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, error) {
+	return patch.New(slices.Concat(r.options, variant, []patch.Option{patch.WithAuthKey(key)})...)
+}
+
+// lines returns the errors that are joined in one.
+func lines(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself, not what it wraps
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, lines(one)...)
+		}
+
+		return all
+	}
+
+	if err == nil {
+		return nil
+	}
+
+	return []error{err}
+}
+
+func addNew(notes []string, more ...string) []string {
+	for _, note := range more {
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+
+	return notes
 }

@@ -5,10 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"strings"
-	"syscall"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,6 +26,7 @@ type program struct {
 	stdin       io.Reader
 	stdout      io.Writer
 	stderr      io.Writer
+	interrupts  interrupts
 
 	// delivered is set once a patch was written, or an attempt was made.
 	delivered bool
@@ -36,14 +34,10 @@ type program struct {
 
 // run runs the program and returns its exit code. The environment is in the form of [os.Environ].
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	// an interruption between minting a key and writing it revokes the key, and so does a reader who has gone: without
-	// the second line, writing to it would end the process at once
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	defer stop()
-
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
-
 	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
+
+	ctx, stop := p.interrupts.watch(ctx)
+	defer stop()
 
 	root := p.rootCommand()
 	root.SetArgs(args)
@@ -54,6 +48,10 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+
+	if exit, ok := errors.AsType[childExit](err); ok {
+		return int(exit) // the child has said why
 	}
 
 	p.report(err)
@@ -83,7 +81,7 @@ func (p *program) rootCommand() *cobra.Command {
 	patch.Use = "patch"
 	patch.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(patch, p.keyCommand(), p.versionCommand())
+	root.AddCommand(patch, p.applyCommand(), p.execCommand(), p.keyCommand(), p.versionCommand())
 
 	// the flags of every command can be given as variables
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"talos-tsbridge": main,
 		"take-patches":   takePatches,
+		"stand-in-child": standInChild,
 	})
 }
 

@@ -52,3 +52,9 @@ func Parse(version string) (*config.VersionContract, error) {
 func KubeNodeConfig(contract *config.VersionContract) bool {
 	return contract.MultidocKubernetesConfigSupported()
 }
+
+// DeleteDirectives reports whether a patch may delete what is not there: before, Talos panics over it or, on the oldest
+// contract, does not read it.
+func DeleteDirectives(contract *config.VersionContract) bool {
+	return contract.Greater(config.TalosVersion1_13)
+}
