@@ -54,6 +54,10 @@ func setPath(document *yaml.Node, value any, path ...string) error {
 			*child = yaml.Node{Kind: yaml.MappingNode, HeadComment: child.HeadComment, LineComment: child.LineComment, FootComment: child.FootComment}
 		}
 
+		if len(child.Content) == 0 {
+			child.Style = 0 // {} is how an empty mapping is written, not how a filled one is
+		}
+
 		node = child
 	}
 

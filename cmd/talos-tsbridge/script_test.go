@@ -14,6 +14,10 @@ import (
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
 	"github.com/siderolabs/talos/pkg/machinery/config/container"
+	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
+	"github.com/siderolabs/talos/pkg/machinery/config/generate"
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/constants"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
 )
@@ -23,6 +27,7 @@ func TestMain(m *testing.M) {
 		"talos-tsbridge": main,
 		"take-patches":   takePatches,
 		"stand-in-child": standInChild,
+		"gen-config":     genConfig,
 	})
 }
 
@@ -65,30 +70,46 @@ func TestScripts(t *testing.T) {
 // takePatches reads patches as talosctl does for its --config-patch flags, and says what it took.
 func takePatches() {
 	patches, err := configpatcher.LoadPatches(os.Args[1:])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	check(err)
 
 	empty, err := container.New()
-	if err != nil {
-		panic(err)
-	}
+	check(err)
 
-	var provider coreconfig.Provider = empty
+	output, err := configpatcher.Apply(configpatcher.WithConfig(empty), patches)
+	check(err)
 
-	output, err := configpatcher.Apply(configpatcher.WithConfig(provider), patches)
-	if err == nil {
-		provider, err = output.Config()
-	}
-
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	provider, err := output.Config()
+	check(err)
 
 	for _, document := range provider.Documents() {
 		fmt.Println("took", document.Kind())
+	}
+}
+
+// genConfig writes a machine config as talosctl gen config does: gen-config VERSION ROLE FILE.
+func genConfig() {
+	contract, err := coreconfig.ParseContractFromVersion(os.Args[1])
+	check(err)
+
+	role, err := machine.ParseType(os.Args[2])
+	check(err)
+
+	input, err := generate.NewInput("test", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
+		generate.WithVersionContract(contract), generate.WithInstallDisk("/dev/sda"))
+	check(err)
+
+	config, err := input.Config(role)
+	check(err)
+
+	text, err := config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
+	check(err)
+	check(os.WriteFile(os.Args[3], text, 0o600))
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
