@@ -150,7 +150,9 @@ func findStandIns(args []string) ([]standInAt, error) {
 
 	for i, arg := range args[1:] {
 		prefix, isStandIn := strings.CutSuffix(arg, standIn)
-		if !isStandIn || prefix != "" && !(strings.HasPrefix(prefix, "-") && strings.HasSuffix(prefix, "=")) {
+		isValue := strings.HasPrefix(prefix, "-") && strings.HasSuffix(prefix, "=")
+
+		if !isStandIn || prefix != "" && !isValue {
 			continue
 		}
 

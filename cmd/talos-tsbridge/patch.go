@@ -126,7 +126,7 @@ func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, e
 
 // lines returns the errors that are joined in one.
 func lines(err error) []error {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok { //nolint:errorlint // the join itself, not what it wraps
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		var all []error
 		for _, one := range joined.Unwrap() {
 			all = append(all, lines(one)...)
