@@ -36,6 +36,8 @@ type options struct {
 	nodeIPSubnets []string
 	noNodeIP      bool
 	etcdSubnets   []string
+
+	nodeOptions
 }
 
 func defaultOptions() *options {

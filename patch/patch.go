@@ -23,6 +23,7 @@ type Patch struct {
 	service  service
 	nodeIP   nodeip.Subnets
 	etcd     nodeip.Subnets
+	node     node
 	notes    []string
 }
 
@@ -38,7 +39,7 @@ func New(opts ...Option) (*Patch, error) {
 	version, contractErr := contract.Resolve(o.contract)
 	p := &Patch{contract: version, role: o.role}
 
-	if err := errors.Join(contractErr, p.setService(o), p.setSubnets(o)); err != nil {
+	if err := errors.Join(contractErr, p.setService(o), p.setSubnets(o), p.setNode(o)); err != nil {
 		return nil, err
 	}
 
@@ -152,37 +153,46 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
-	service := p.service.document(redacted)
-
-	node, err := p.nodeIP.Document(p.contract)
+	nodeIP, err := p.nodeIP.Document(p.contract)
 	if err != nil {
 		return nil, err
 	}
 
-	etcd := p.etcd.EtcdDocument()
+	fragments := p.node.fragments(p.contract)
 
-	legacy, isLegacy := node.(*v1alpha1.Config)
+	if etcd := p.etcd.EtcdDocument(); etcd != nil {
+		fragments = append(fragments, etcd)
+	}
 
-	switch {
-	case isLegacy && etcd != nil:
-		if err := merge.Merge(legacy, etcd); err != nil {
-			return nil, fmt.Errorf("node IP and etcd: %w", err)
+	if legacy, ok := nodeIP.(*v1alpha1.Config); ok {
+		fragments, nodeIP = append(fragments, legacy), nil
+	}
+
+	documents, err := mergeFragments(fragments)
+	if err != nil {
+		return nil, err
+	}
+
+	documents = append(documents, p.service.document(redacted))
+
+	if nodeIP != nil {
+		documents = append(documents, nodeIP)
+	}
+
+	return append(documents, p.node.documents(p.contract, p.role)...), nil
+}
+
+// mergeFragments makes one document of the parts of a v1alpha1 config, or none of none.
+func mergeFragments(fragments []*v1alpha1.Config) ([]config.Document, error) {
+	if len(fragments) == 0 {
+		return nil, nil
+	}
+
+	for _, fragment := range fragments[1:] {
+		if err := merge.Merge(fragments[0], fragment); err != nil {
+			return nil, fmt.Errorf("v1alpha1 config: %w", err)
 		}
-	case !isLegacy:
-		legacy = etcd
 	}
 
-	var documents []config.Document
-
-	if legacy != nil {
-		documents = append(documents, legacy)
-	}
-
-	documents = append(documents, service)
-
-	if node != nil && !isLegacy {
-		documents = append(documents, node)
-	}
-
-	return documents, nil
+	return []config.Document{fragments[0]}, nil
 }
