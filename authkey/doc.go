@@ -8,6 +8,8 @@
 //
 //	key, err := authkey.Parse(os.Getenv("TS_AUTHKEY"))
 //
+// [Devices] looks up devices with the same credentials, for their names and addresses.
+//
 // # Security
 //
 // The only way to the secret is [Key.Reveal]. A Key prints as "[redacted]" under every fmt verb, in slog records and in
