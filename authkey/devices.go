@@ -27,10 +27,17 @@ type Device struct {
 	Addresses []netip.Addr
 	// Tags are its tags.
 	Tags []string
+	// Shared tells that it belongs to another tailnet, which shared it with this one.
+	Shared bool
 }
 
-// ShortName returns the first label of the name, by which the devices of its own tailnet find it.
+// ShortName returns the first label of the name, by which the devices of its own tailnet find it, and "" for a device that
+// is shared: that has only its whole name here, and one of this tailnet may have the short one.
 func (d Device) ShortName() string {
+	if d.Shared {
+		return ""
+	}
+
 	name, _, _ := strings.Cut(d.Name, ".")
 
 	return name
@@ -121,7 +128,7 @@ func (d *Devices) list(ctx context.Context) ([]tailscale.Device, error) {
 }
 
 func parseDevice(device tailscale.Device) (Device, error) {
-	parsed := Device{Name: strings.TrimSuffix(device.Name, "."), Tags: device.Tags}
+	parsed := Device{Name: strings.TrimSuffix(device.Name, "."), Tags: device.Tags, Shared: device.IsExternal}
 
 	for _, text := range device.Addresses {
 		address, err := netip.ParseAddr(text)

@@ -60,6 +60,7 @@ func TestDevicesTagged(t *testing.T) {
 		Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1"), netip.MustParseAddr("fd7a:115c:a1e0::1")},
 	}
 	require.Equal(t, "vault", vault.ShortName())
+	require.Empty(t, authkey.Device{Name: "vault.tail9876.ts.net", Shared: true}.ShortName())
 
 	found, err := devices.Tagged(t.Context(), "vault")
 	require.NoError(t, err)

@@ -26,13 +26,23 @@ func (p *program) printPatch(cmd *cobra.Command, flags *patchFlags) error {
 	options, flagsErr := flags.options(cmd.Flags())
 	key, keyErr := p.authKey(flags)
 
+	var (
+		hosts    lookedUp
+		hostsErr error
+	)
+
+	if flagsErr == nil && keyErr == nil {
+		hosts, hostsErr = p.staticHosts(cmd.Context(), flags)
+		options = append(options, hosts.options...)
+	}
+
 	// even when the key is missing already, so that all faults are reported at once
 	made, patchErr := patch.New(append(options, patch.WithAuthKey(key))...)
 	if patchErr != nil {
 		patchErr = usageError{patchErr}
 	}
 
-	if err := errors.Join(flagsErr, keyErr, patchErr); err != nil {
+	if err := errors.Join(flagsErr, keyErr, hostsErr, patchErr); err != nil {
 		return err
 	}
 
@@ -43,6 +53,7 @@ func (p *program) printPatch(cmd *cobra.Command, flags *patchFlags) error {
 
 	if !flags.quiet {
 		p.note(made.Notes()...)
+		p.note(hosts.notes...)
 	}
 
 	return p.write(flags.output, text)
