@@ -22,8 +22,9 @@ type namedHost struct {
 }
 
 // WithStaticHost gives a name to addresses, such as those of a device in the tailnet, for the node and, from Talos 1.14 on,
-// for its pods. A name may be given several times, its addresses add up. Default: none.
+// for pods. A name may be given several times, its addresses add up. Default: none.
 //
+// The node that answers a pod is the one that CoreDNS runs on, so every node needs the same static hosts.
 // Give the IPv4 and the IPv6 address: the node asks its nameservers for the one that is missing, and where those deny the
 // name, pods with musl (Alpine) take that for an answer to both. The addresses are a copy, and stale once the device is
 // registered anew.
