@@ -16,7 +16,7 @@
 //	minter, err := authkey.MinterFromEnv(os.LookupEnv)
 //	minted, err := minter.Mint(ctx, authkey.Options{Tags: []string{"tag:k8s"}})
 //
-// Package authkeytest stands in for the API in tests.
+// [Devices] looks up devices with the same credentials, for their names and addresses. Package authkeytest stands in for the API in tests.
 //
 // # Security
 //

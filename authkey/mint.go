@@ -259,8 +259,13 @@ func (m *Minter) understood(err error, at step, method string) error {
 		return err
 	}
 
+	resource := "keys"
+	if at == stepDevices {
+		resource = "devices"
+	}
+
 	return &APIError{
-		Method: method, Path: m.client.BaseURL.JoinPath("api/v2/tailnet", url.PathEscape(m.client.Tailnet), "keys").EscapedPath(),
+		Method: method, Path: m.client.BaseURL.EscapedPath() + "/api/v2/tailnet/" + url.PathEscape(m.client.Tailnet) + "/" + resource,
 		Host: m.client.BaseURL.Host, Status: http.StatusOK, Attempts: 1,
 		Message: "the answer is not what the API sends: check the base URL",
 		step:    at,

@@ -23,6 +23,8 @@ import (
 //   - The environment of the tailscale service becomes that of the patch, and with it an earlier auth key goes. Variables
 //     that the patch does not set are kept after it, and so are config files at other paths.
 //   - Of KubeNodeConfig, or machine.kubelet, only the node IP changes; of cluster.etcd only the advertised subnets.
+//   - Nameservers, the filter of KubeSpan and the image are replaced; certificate names and static hosts join those that
+//     are there. Firewall rules are refused for a config that does not block by default.
 //   - Everything else keeps its bytes: documents that are not ours, also of kinds that this version does not know, line
 //     ends, a byte order mark. A document that a field changes in keeps its comments, but may be indented anew.
 //
@@ -49,7 +51,7 @@ func (p *Patch) apply(config []byte, redacted bool) ([]byte, error) {
 		return nil, fmt.Errorf("the patch is for the role %s, and the machine config is of a %s", p.role, role)
 	}
 
-	for _, step := range []func(*stream, bool) error{p.applyService, p.applyNodeIP, p.applyEtcd} {
+	for _, step := range []func(*stream, bool) error{p.applyService, p.applyNodeIP, p.applyEtcd, p.applyNode} {
 		if err := step(s, redacted); err != nil {
 			return nil, err
 		}
@@ -165,7 +167,7 @@ func (p *Patch) applyNodeIP(s *stream, _ bool) error {
 			return nil
 		}
 
-		return s.set(v1alpha1.Version, subnets, "machine", "kubelet", "nodeIP", "validSubnets")
+		return s.set(v1alpha1.Version, "", subnets, "machine", "kubelet", "nodeIP", "validSubnets")
 	}
 
 	node, err := findDocument[*k8s.KubeNodeConfigV1Alpha1](s, k8s.KubeNodeConfig, "")
@@ -178,7 +180,7 @@ func (p *Patch) applyNodeIP(s *stream, _ bool) error {
 	case node != nil && slices.Equal(node.NodeIPConfig.NodeIPValidSubnets, subnets):
 		return nil
 	case node != nil:
-		return s.set(k8s.KubeNodeConfig, subnets, "nodeIP", "validSubnets")
+		return s.set(k8s.KubeNodeConfig, "", subnets, "nodeIP", "validSubnets")
 	}
 
 	document, err := p.nodeIP.Document(p.contract)
@@ -204,7 +206,7 @@ func (p *Patch) applyEtcd(s *stream, _ bool) error {
 		return nil
 	}
 
-	return s.set(v1alpha1.Version, p.etcd.Strings(), "cluster", "etcd", "advertisedSubnets")
+	return s.set(v1alpha1.Version, "", p.etcd.Strings(), "cluster", "etcd", "advertisedSubnets")
 }
 
 // findDocument returns the typed form of a document that can be changed, or nil.
@@ -227,9 +229,9 @@ func findDocument[T config.Document](s *stream, kind, name string) (found T, err
 	return found, fmt.Errorf("the %s document of the machine config cannot be read", kind)
 }
 
-// set sets a field of the one document of a kind.
-func (s *stream) set(kind string, value any, path ...string) error {
-	section := s.find(kind, "")
+// set sets a field of a document.
+func (s *stream) set(kind, name string, value any, path ...string) error {
+	section := s.find(kind, name)
 	if section == nil {
 		return fmt.Errorf("the machine config has no document %s to change", kind)
 	}

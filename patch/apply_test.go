@@ -53,6 +53,14 @@ func TestApply(t *testing.T) {
 					t.Parallel()
 
 					base := generateText(t, contract, role, encoder.CommentsDisabled)
+					if len(c.rules) > 0 {
+						base = append(base, defaultBlock...)
+					}
+
+					if contract == coreconfig.TalosVersion1_14 {
+						c.image = "" // said in a note there
+					}
+
 					made := c.patch(t, contract)
 
 					once, err := made.Apply(base)
@@ -77,6 +85,8 @@ func TestApply(t *testing.T) {
 		}
 	}
 }
+
+const defaultBlock = "---\napiVersion: v1alpha1\nkind: NetworkDefaultActionConfig\ningress: block\n"
 
 // Another patch takes the place of the first: of that, nothing is left.
 func TestApplyReplaces(t *testing.T) {
@@ -464,4 +474,66 @@ func TestApplyRefusesTheOtherForm(t *testing.T) {
 
 	_, err = controlPlane.Apply(generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled))
 	require.EqualError(t, err, "the patch is for the role controlplane, and the machine config is of a worker")
+}
+
+// Rules on a config that does not block by default would close the APIs of the node to its LAN.
+func TestFirewallNeedsADefaultBlock(t *testing.T) {
+	t.Parallel()
+
+	base := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
+	key := patch.WithAuthKey(parseKey(t, exampleKey))
+
+	_, err := patch.New(patch.WithBase(base), patch.WithFirewall(), key)
+	require.ErrorContains(t, err, "firewall: the machine config does not block by default")
+
+	blind, err := patch.New(patch.WithFirewall(), key)
+	require.NoError(t, err)
+	assert.Contains(t, strings.Join(blind.Notes(), "\n"), "firewall: only for a config that has NetworkDefaultActionConfig with ingress: block")
+
+	_, err = blind.Apply(base)
+	require.ErrorContains(t, err, "the machine config does not block by default")
+
+	sighted, err := patch.New(patch.WithBase(append(base, defaultBlock...)), patch.WithFirewall(), key)
+	require.NoError(t, err)
+	assert.Empty(t, sighted.Notes())
+}
+
+// Names and hosts that are there already are joined, choices are replaced.
+func TestApplyJoinsNamesAndHosts(t *testing.T) {
+	t.Parallel()
+
+	for _, tt := range []struct {
+		contract *coreconfig.VersionContract
+		change   func(text string) string
+	}{
+		{coreconfig.TalosVersion1_14, func(text string) string {
+			text = strings.Replace(text, "    certSANs: []\n", "    certSANs:\n        - mine.example.com # kept\n", 1)
+			text = strings.Replace(text, "kind: ResolverConfig\n", "kind: ResolverConfig\nnameservers:\n    - address: 9.9.9.9\n", 1)
+
+			return text + "---\napiVersion: v1alpha1\nkind: StaticHostConfig\nname: 100.82.13.87\nhostnames:\n    - mine\n"
+		}},
+		{coreconfig.TalosVersion1_11, func(text string) string {
+			text = strings.Replace(text, "    certSANs: []\n", "    certSANs:\n        - mine.example.com # kept\n", 1)
+
+			return strings.Replace(text, "    network: {}\n", "    network:\n        nameservers:\n            - 9.9.9.9\n        extraHostEntries:\n"+
+				"            - ip: 100.82.13.87\n              aliases:\n                - mine\n", 1)
+		}},
+	} {
+		base := []byte(tt.change(string(generateText(t, tt.contract, machine.TypeWorker, encoder.CommentsDisabled))))
+
+		made, err := patch.New(patch.WithBase(base), patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithCertSANs("lab-1.tail1234.ts.net"),
+			patch.WithStaticHost("vault", "100.82.13.87"), patch.WithMagicDNSResolver("192.168.1.1"))
+		require.NoError(t, err)
+
+		once, err := made.Apply(base)
+		require.NoError(t, err)
+
+		twice, err := made.Apply(once)
+		require.NoError(t, err)
+		assert.Equal(t, string(once), string(twice))
+
+		patched := load(t, once)
+		assert.Equal(t, []string{"mine.example.com", "lab-1.tail1234.ts.net"}, patched.Machine().Security().CertSANs())
+		assertNodeHolds(t, wantNode{hosts: []string{"100.82.13.87 mine vault"}, nameservers: []string{"100.100.100.100", "192.168.1.1"}}, patched)
+	}
 }

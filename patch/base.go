@@ -8,6 +8,7 @@ import (
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
+	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
@@ -92,6 +93,13 @@ func (s *stream) has(kinds []string) bool {
 	return slices.ContainsFunc(s.sections, func(section *section) bool { return slices.Contains(kinds, section.kind) })
 }
 
+// blocksByDefault reports whether a firewall lets through only what a rule says.
+func (s *stream) blocksByDefault() bool {
+	rules := s.provider.NetworkRules()
+
+	return rules != nil && rules.DefaultAction() == nethelpers.DefaultActionBlock
+}
+
 // hasHostDNS reports whether the config says anything of the host DNS, which configs do since contract v1.7.
 func (s *stream) hasHostDNS() bool {
 	legacy := s.provider.RawV1Alpha1()
@@ -121,6 +129,8 @@ func (o *options) useBase() error {
 		o.role, roleErr = s.role()
 		err = errors.Join(err, roleErr)
 	}
+
+	o.baseBlocks = s.blocksByDefault()
 
 	if network := s.provider.K8sNetworkConfig(); network != nil {
 		o.defaultSubnets = nodeip.DefaultFor(network.ServiceCIDRs())

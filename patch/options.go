@@ -38,6 +38,8 @@ type options struct {
 	// base is a machine config, and defaultSubnets what it says of the families of node IPs.
 	base           []byte
 	defaultSubnets nodeip.Subnets
+	// baseBlocks tells that the base has a firewall that blocks what no rule lets through.
+	baseBlocks bool
 
 	replace       bool
 	additionsOnly bool
@@ -45,6 +47,8 @@ type options struct {
 	nodeIPSubnets []string
 	noNodeIP      bool
 	etcdSubnets   []string
+
+	nodeOptions
 }
 
 func defaultOptions() *options {

@@ -23,6 +23,7 @@ type Patch struct {
 	service  service
 	nodeIP   nodeip.Subnets
 	etcd     nodeip.Subnets
+	node     node
 	replace  bool
 	// additionsOnly leaves out what every node may carry.
 	additionsOnly bool
@@ -42,19 +43,29 @@ func New(opts ...Option) (*Patch, error) {
 	version, contractErr := contract.Resolve(o.contract)
 	p := &Patch{contract: version, role: o.role}
 
-	if err := errors.Join(baseErr, contractErr, p.setReplace(o), p.setService(o), p.setSubnets(o)); err != nil {
+	if err := errors.Join(baseErr, contractErr, p.setReplace(o), p.setService(o), p.setSubnets(o), p.setNode(o)); err != nil {
 		return nil, err
 	}
 
 	if o.additionsOnly {
-		if p.etcd.IsEmpty() {
-			return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
-		}
-
-		p.additionsOnly, p.nodeIP = true, nodeip.Subnets{}
+		return p.additions()
 	}
 
 	return p, nil
+}
+
+// additions returns what is left of the patch without what every node may carry.
+func (p *Patch) additions() (*Patch, error) {
+	additions := &Patch{
+		contract: p.contract, role: p.role, replace: p.replace, notes: p.notes,
+		etcd: p.etcd, node: p.node.additions(), additionsOnly: true,
+	}
+
+	if additions.etcd.IsEmpty() && additions.node.isEmpty() {
+		return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
+	}
+
+	return additions, nil
 }
 
 func (p *Patch) setService(o *options) error {
@@ -169,39 +180,48 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
-	service := p.service.document(redacted)
-
-	node, err := p.nodeIP.Document(p.contract)
+	nodeIP, err := p.nodeIP.Document(p.contract)
 	if err != nil {
 		return nil, err
 	}
 
-	etcd := p.etcd.EtcdDocument()
+	fragments := p.node.fragments(p.contract)
 
-	legacy, isLegacy := node.(*v1alpha1.Config)
-
-	switch {
-	case isLegacy && etcd != nil:
-		if err := merge.Merge(legacy, etcd); err != nil {
-			return nil, fmt.Errorf("node IP and etcd: %w", err)
-		}
-	case !isLegacy:
-		legacy = etcd
+	if etcd := p.etcd.EtcdDocument(); etcd != nil {
+		fragments = append(fragments, etcd)
 	}
 
-	var documents []config.Document
+	if legacy, ok := nodeIP.(*v1alpha1.Config); ok {
+		fragments, nodeIP = append(fragments, legacy), nil
+	}
 
-	if legacy != nil {
-		documents = append(documents, legacy)
+	documents, err := mergeFragments(fragments)
+	if err != nil {
+		return nil, err
 	}
 
 	if !p.additionsOnly {
-		documents = append(documents, service)
+		documents = append(documents, p.service.document(redacted))
 	}
 
-	if node != nil && !isLegacy {
-		documents = append(documents, node)
+	if nodeIP != nil {
+		documents = append(documents, nodeIP)
 	}
 
-	return documents, nil
+	return append(documents, p.node.documents(p.contract)...), nil
+}
+
+// mergeFragments makes one document of the parts of a v1alpha1 config, or none of none.
+func mergeFragments(fragments []*v1alpha1.Config) ([]config.Document, error) {
+	if len(fragments) == 0 {
+		return nil, nil
+	}
+
+	for _, fragment := range fragments[1:] {
+		if err := merge.Merge(fragments[0], fragment); err != nil {
+			return nil, fmt.Errorf("v1alpha1 config: %w", err)
+		}
+	}
+
+	return []config.Document{fragments[0]}, nil
 }

@@ -2,6 +2,8 @@ package patch
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
@@ -32,6 +34,22 @@ kind: KubeNodeConfig
 nodeIP:
     $patch: delete
 `
+	deleteStaticHost = `apiVersion: v1alpha1
+kind: StaticHostConfig
+name: %s
+$patch: delete
+`
+	deleteNameservers = `apiVersion: v1alpha1
+kind: ResolverConfig
+nameservers:
+    $patch: delete
+`
+	deleteKubeSpanFilter = `apiVersion: v1alpha1
+kind: KubeSpanConfig
+filters:
+    endpoints:
+        $patch: delete
+`
 )
 
 // deletions returns what to write before the patch.
@@ -54,7 +72,28 @@ func (p *Patch) deletions() string {
 		documents = append(documents, deleteNodeIP)
 	}
 
-	return strings.Join(documents, "---\n") + "---\n"
+	return strings.Join(append(documents, p.node.deletions()...), "---\n") + "---\n"
+}
+
+// deletions returns the documents that delete what else an earlier patch set. Firewall rules and kernel parameters are
+// replaced anyway. Names of the certificate are not deleted, because those of others would go too.
+func (n node) deletions() []string {
+	var documents []string
+
+	for _, host := range n.hosts {
+		// an address is quoted, as an IPv6 one may look like something else to YAML
+		documents = append(documents, fmt.Sprintf(deleteStaticHost, strconv.Quote(host.address.String())))
+	}
+
+	if n.nameservers != nil {
+		documents = append(documents, deleteNameservers)
+	}
+
+	if n.kubeSpanFilter {
+		documents = append(documents, deleteKubeSpanFilter)
+	}
+
+	return documents
 }
 
 func (p *Patch) setReplace(o *options) error {

@@ -31,6 +31,8 @@ type service struct {
 	keyMount string
 	// environment is in the order in which it is written, and without the auth key.
 	environment []variable
+	// ipv6Routes tells that it advertises routes to IPv6 subnets.
+	ipv6Routes bool
 }
 
 type variable struct{ name, value string }
@@ -80,7 +82,7 @@ func newService(o *options) (service, []string, error) {
 	c.setFurther()
 	c.checkSecrets()
 
-	return service{key: o.key, keyMount: o.keyMount, environment: c.environment}, c.notes, errors.Join(c.faults...)
+	return service{key: o.key, keyMount: o.keyMount, environment: c.environment, ipv6Routes: c.ipv6Routes}, c.notes, errors.Join(c.faults...)
 }
 
 // composer collects the environment, notes and faults of one service.
@@ -88,6 +90,7 @@ type composer struct {
 	*options
 
 	environment []variable
+	ipv6Routes  bool
 	notes       []string
 	faults      []error
 }
@@ -198,8 +201,8 @@ func (c *composer) setRoutes() {
 		c.faults = append(c.faults, err)
 	}
 
-	if slices.ContainsFunc(routes, isIPv6) {
-		c.note("advertise-routes: an IPv6 route needs the sysctl net.ipv6.conf.all.forwarding=1 on the node, or the service does not start")
+	if c.ipv6Routes = slices.ContainsFunc(routes, isIPv6); c.ipv6Routes {
+		c.note("advertise-routes: an IPv6 route needs forwarding, so the patch sets the sysctl %s=1", forwardingSysctl)
 	}
 
 	c.set("TS_ROUTES", joinRoutes(routes))
@@ -299,8 +302,8 @@ func checkURL(text string) string {
 }
 
 func (c *composer) setTailscaledExtraArgs() {
-	if c.port != nil {
-		c.set(tailscaledExtraArgs, "--port="+strconv.Itoa(int(*c.port)))
+	if port := c.fixedPort(); port != nil {
+		c.set(tailscaledExtraArgs, "--port="+strconv.Itoa(int(*port)))
 	}
 }
 

@@ -63,7 +63,7 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 
 	forRole := append(flags.roleOptions(), patch.WithBase(config))
 
-	request, err := p.newRequest(given, flags, forRole)
+	request, err := p.newRequest(ctx, given, flags, forRole)
 	if err != nil {
 		return err
 	}

@@ -73,7 +73,7 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		variants[i] = one.options(flags)
 	}
 
-	request, err := p.newRequest(given, flags, variants...)
+	request, err := p.newRequest(ctx, given, flags, variants...)
 	if err != nil {
 		return err
 	}

@@ -50,6 +50,7 @@ type patchFlags struct {
 	etcdSubnets   []string
 
 	key keyFlags
+	nodeFlags
 
 	redact bool
 	dryRun bool
@@ -100,6 +101,8 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.noNodeIP, "no-node-ip", false, "leave the node IP to Talos")
 	flags.StringArrayVar(&f.etcdSubnets, "etcd-subnet", nil,
 		"`CIDR` to take etcd's addresses from, for control planes; can be repeated (default: the node IP subnets)")
+
+	f.bindNode(cmd)
 
 	flags.BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but call the Tailscale API")
@@ -197,7 +200,12 @@ func (f *patchFlags) options(given *pflag.FlagSet) ([]patch.Option, error) {
 		options = append(options, option)
 	}
 
-	return options, errors.Join(faults...)
+	nodeOptions, err := f.nodeFlags.options()
+	if err != nil {
+		faults = append(faults, err)
+	}
+
+	return append(options, nodeOptions...), errors.Join(faults...)
 }
 
 // roleOptions turns the flags that are for one role only into options.

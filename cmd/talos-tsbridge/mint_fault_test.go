@@ -21,7 +21,7 @@ func TestMintingFaults(t *testing.T) {
 		"forbidden":              {On: authkeytest.CreateKey, Status: http.StatusForbidden},
 		"no such tailnet":        {On: authkeytest.CreateKey, Status: http.StatusNotFound},
 		"rate limit":             {On: authkeytest.CreateKey, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"3600"}}},
-		"proxy's page":           authkeytest.Fault{On: authkeytest.CreateKey, Status: http.StatusBadGateway, Body: "<html>bad gateway</html>", Times: 1},
+		"proxy's page":           {On: authkeytest.CreateKey, Status: http.StatusBadGateway, Body: "<html>bad gateway</html>", Times: 1},
 		"server error":           {On: authkeytest.CreateKey, Status: http.StatusInternalServerError, Handled: true, Times: 1},
 		"half an answer":         {On: authkeytest.CreateKey, Handled: true, CutJSON: true, Times: 1},
 		"reset after the key":    {On: authkeytest.CreateKey, Handled: true, Reset: true, Times: 1},

@@ -32,7 +32,7 @@ func (p *program) patchCommand() *cobra.Command {
 func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *patchFlags) error {
 	forRole := flags.roleOptions()
 
-	request, err := p.newRequest(given, flags, forRole)
+	request, err := p.newRequest(ctx, given, flags, forRole)
 	if err != nil {
 		return err
 	}
@@ -71,16 +71,26 @@ type request struct {
 }
 
 // newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
-// faultless request.
-func (p *program) newRequest(given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
+// faultless request. It looks up the static hosts that are asked for.
+func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
 	flags.key.tags, flags.key.dryRun, flags.key.quiet = flags.advertiseTags, flags.dryRun, flags.quiet
 
 	options, err := flags.options(given)
 	key, minting, keyErr := p.keyOf(flags)
-	r := &request{options: options, key: key, minting: minting}
 
-	faults := lines(err)
-	notes := []string{}
+	var (
+		faults = lines(err)
+		notes  []string
+	)
+
+	if err == nil && keyErr == nil {
+		hosts, err := p.staticHosts(ctx, flags)
+		options = append(options, hosts.options...)
+		notes = hosts.notes
+		faults = append(faults, lines(err)...)
+	}
+
+	r := &request{options: options, key: key, minting: minting}
 
 	for _, variant := range variants {
 		made, err := r.with(variant, key)

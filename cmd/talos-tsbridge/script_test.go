@@ -150,7 +150,7 @@ func exitCode(err error) string {
 // tailnetOf is the key of a script's tailnet.
 type tailnetOf struct{}
 
-func tailnet(ts *testscript.TestScript) *authkeytest.Server {
+func tailnetFor(ts *testscript.TestScript) *authkeytest.Server {
 	server, ok := ts.Value(tailnetOf{}).(*authkeytest.Server)
 	if !ok {
 		ts.Fatalf("no tailnet")
@@ -161,7 +161,7 @@ func tailnet(ts *testscript.TestScript) *authkeytest.Server {
 
 // checkKeys checks how many keys were ever made, and how many of them are alive: keys MADE LIVE.
 func checkKeys(ts *testscript.TestScript, _ bool, args []string) {
-	made, live := len(tailnet(ts).Keys()), len(tailnet(ts).LiveKeys())
+	made, live := len(tailnetFor(ts).Keys()), len(tailnetFor(ts).LiveKeys())
 	if got := fmt.Sprintf("%d %d", made, live); got != strings.Join(args, " ") {
 		ts.Fatalf("%d keys were made and %d are alive, not %s", made, live, strings.Join(args, " and "))
 	}
@@ -171,7 +171,7 @@ func checkKeys(ts *testscript.TestScript, _ bool, args []string) {
 func makeSlow(ts *testscript.TestScript, _ bool, args []string) {
 	latency, err := time.ParseDuration(args[0])
 	ts.Check(err)
-	tailnet(ts).SetLatency(latency)
+	tailnetFor(ts).SetLatency(latency)
 }
 
 // makeBroken makes the API answer requests of a kind with a status: broken 'delete key' 500. Status 0 mends it.
@@ -179,7 +179,7 @@ func makeBroken(ts *testscript.TestScript, _ bool, args []string) {
 	status, err := strconv.Atoi(args[1])
 	ts.Check(err)
 
-	if tailnet(ts).ClearFaults(); status != 0 {
-		tailnet(ts).Fail(authkeytest.Fault{On: authkeytest.Endpoint(args[0]), Status: status})
+	if tailnetFor(ts).ClearFaults(); status != 0 {
+		tailnetFor(ts).Fail(authkeytest.Fault{On: authkeytest.Endpoint(args[0]), Status: status})
 	}
 }
