@@ -100,9 +100,11 @@ func (g golden) since(t *testing.T) int {
 
 	for _, d := range documents(t, g.patch) {
 		switch d.Kind {
+		case "ResolverConfig", "StaticHostConfig":
+			first = max(first, 12)
 		case "KubeSpanConfig":
 			first = max(first, 13)
-		case "KubeNodeConfig", "StaticHostConfig":
+		case "KubeNodeConfig", "SysctlConfig":
 			first = max(first, 14)
 		}
 	}
