@@ -112,6 +112,10 @@ func (c *composer) checkKey() {
 		c.note("no auth key: only a node that kept its state joins the tailnet")
 	}
 
+	if c.key.Kind() == authkey.KindPreAuth && c.loginServer == "" && !slices.ContainsFunc(c.extraArgs, isLoginServer) {
+		c.note("the key is none of Tailscale's (tskey-auth-...), and there is no login-server: a Headscale key needs the URL of its server")
+	}
+
 	if c.key.Kind() == authkey.KindClientSecret {
 		c.note("the key is an OAuth client secret: it is long-lived, and every node that gets this patch can mint keys with it")
 	}
@@ -131,6 +135,10 @@ func (c *composer) checkKey() {
 	if reason := checkMount(c.keyMount); reason != "" {
 		c.fault("auth key mount %s %s: write one such as /etc/tailscale/authkey", quote.Value(c.keyMount), reason)
 	}
+}
+
+func isLoginServer(argument string) bool {
+	return strings.HasPrefix(strings.TrimLeft(argument, "-"), "login-server")
 }
 
 // checkMount says what is wrong with the path of a config file inside of the service, or returns "". The system

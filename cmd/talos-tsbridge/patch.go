@@ -73,7 +73,8 @@ type request struct {
 // newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
 // faultless request. It looks up the static hosts that are asked for.
 func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
-	flags.key.tags, flags.key.dryRun, flags.key.quiet = flags.advertiseTags, flags.dryRun, flags.quiet
+	flags.key.tags, flags.key.quiet = flags.advertiseTags, flags.quiet
+	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
 	options, err := flags.options(given)
 	key, minting, keyErr := p.keyOf(flags)
