@@ -53,6 +53,10 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 		return exitUsage
 	}
 
+	if failure, ok := errors.AsType[exitError](err); ok {
+		return failure.code
+	}
+
 	return exitFailed
 }
 
@@ -74,6 +78,7 @@ func (p *program) rootCommand() *cobra.Command {
 	patch.Short = "Print the patch (what the bare command does too)"
 
 	root.AddCommand(patch, p.versionCommand())
+	root.AddCommand(p.verifyCommand())
 
 	// the flags of every command can be given as variables
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }
