@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/netip"
 	"os"
 	"os/signal"
 	"time"
@@ -39,7 +40,8 @@ Targets are
 The results go to standard output. The exit code is 0 when all is well, 1 when something is wrong, 2 for wrong usage, and 3
 when something could not be looked at.`
 
-const verifyExamples = `  talos-tsbridge verify tcp://100.82.13.87:8200 \
+const verifyExamples = `  talos-tsbridge verify --manifest tcp://100.82.13.87:8200 | kubectl apply -f -
+  talos-tsbridge verify tcp://100.82.13.87:8200 \
     https://vault.example.ts.net:8200/v1/sys/health@100.82.13.87 tailnet://vault.example.ts.net
   talos-tsbridge verify --wait 2m tcp://100.82.13.87:8200`
 
@@ -55,6 +57,9 @@ type verifyFlags struct {
 	magicDNS string
 	output   string
 	quiet    bool
+
+	manifest bool
+	image    string
 }
 
 func (p *program) verifyCommand() *cobra.Command {
@@ -90,6 +95,9 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
 
+	flags.BoolVar(&f.manifest, "manifest", false, "print a Kubernetes Job that verifies the targets from a pod, instead of verifying them")
+	flags.StringVar(&f.image, "image", verify.DefaultImage, "`image` of the Job, with sh, curl, getent, nc and nslookup")
+
 	completeValues(cmd, "from", string(verify.PlaceHost), string(verify.PlacePod), string(verify.PlaceNode))
 	completeValues(cmd, "output", outputTable, outputJSON)
 }
@@ -104,6 +112,10 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 
 	if err := errors.Join(err, targetsErr, flags.check(args)); err != nil {
 		return err
+	}
+
+	if flags.manifest {
+		return p.printManifest(flags, targets, checker.MagicDNS)
 	}
 
 	also, err := readResults(flags.also)
@@ -128,6 +140,30 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	}
 
 	return report.failure()
+}
+
+func (p *program) printManifest(flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
+	options := verify.ManifestOptions{
+		Image: flags.image, Timeout: flags.timeout, Wait: flags.wait, Insecure: flags.insecure, MagicDNS: magicDNS,
+	}
+
+	if flags.caFile != "" {
+		var err error
+		if options.CAs, err = os.ReadFile(flags.caFile); err != nil {
+			return exitError{fmt.Errorf("ca-file: %w", err), exitUnseen}
+		}
+	}
+
+	text, err := verify.Manifest(targets, options)
+	if err != nil {
+		return usageError{err}
+	}
+
+	if _, err := p.stdout.Write(text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+
+	return nil
 }
 
 func (f *verifyFlags) check(args []string) error {
