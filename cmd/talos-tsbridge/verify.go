@@ -16,6 +16,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // exitUnseen is the exit code for what could not be looked at, while nothing was found to be wrong.
@@ -37,13 +38,17 @@ Targets are
   dns://NAME@SERVER          the addresses of NAME; without @SERVER by the system's resolver
   tailnet://NAME             NAME has a tailnet address, and the system's resolver and MagicDNS agree on it
 
+With --nodes, Talos nodes are asked through the Talos API: whether the extension is in the image, configured and running, has
+a tailnet address, and has left the node IP and etcd alone.
+
 The results go to standard output. The exit code is 0 when all is well, 1 when something is wrong, 2 for wrong usage, and 3
 when something could not be looked at.`
 
 const verifyExamples = `  talos-tsbridge verify --manifest tcp://100.82.13.87:8200 | kubectl apply -f -
   talos-tsbridge verify tcp://100.82.13.87:8200 \
     https://vault.example.ts.net:8200/v1/sys/health@100.82.13.87 tailnet://vault.example.ts.net
-  talos-tsbridge verify --wait 2m tcp://100.82.13.87:8200`
+  talos-tsbridge verify --wait 2m tcp://100.82.13.87:8200
+  talos-tsbridge verify --nodes 192.168.1.10,192.168.1.11 --patch patch.yaml`
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
@@ -60,13 +65,15 @@ type verifyFlags struct {
 
 	manifest bool
 	image    string
+
+	nodeFlags
 }
 
 func (p *program) verifyCommand() *cobra.Command {
 	flags := &verifyFlags{}
 
 	cmd := &cobra.Command{
-		Use:     "verify [flags] TARGET...",
+		Use:     "verify [flags] [TARGET...]",
 		Short:   "Find out whether the tailnet is reached, and what is missing",
 		Long:    verifyDescription,
 		Example: verifyExamples,
@@ -98,6 +105,8 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.manifest, "manifest", false, "print a Kubernetes Job that verifies the targets from a pod, instead of verifying them")
 	flags.StringVar(&f.image, "image", verify.DefaultImage, "`image` of the Job, with sh, curl, getent, nc and nslookup")
 
+	f.bindNodes(flags)
+
 	completeValues(cmd, "from", string(verify.PlaceHost), string(verify.PlacePod), string(verify.PlaceNode))
 	completeValues(cmd, "output", outputTable, outputJSON)
 }
@@ -111,6 +120,11 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	}
 
 	if err := errors.Join(err, targetsErr, flags.check(args)); err != nil {
+		return err
+	}
+
+	wanted, err := flags.wanted()
+	if err != nil {
 		return err
 	}
 
@@ -132,6 +146,16 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 
 	report := verifyReport{From: checker.From, Results: checker.Check(ctx, targets)}
 	report.Findings = verify.Diagnose(append(also, report.Results...))
+
+	if flags.looksAtNodes() {
+		if report.Nodes, err = inspect(ctx, flags, wanted, progress); err != nil {
+			progress.end()
+
+			return err
+		}
+
+		report.Findings = verify.Merge(append(report.Findings, nodes.Diagnose(report.Nodes, wanted)...))
+	}
 
 	progress.end()
 
@@ -173,8 +197,16 @@ func (f *verifyFlags) check(args []string) error {
 		faults = append(faults, usagef("output %s is unknown: write %s or %s", quote.Value(f.output), outputTable, outputJSON))
 	}
 
-	if len(args) == 0 {
-		faults = append(faults, usagef("there is nothing to verify: write %s", verify.TargetUsage))
+	if f.manifest && f.looksAtNodes() {
+		faults = append(faults, usagef("manifest or nodes, not both: the Job tries targets, and has no access to the Talos API"))
+	}
+
+	if f.patchFile != "" && !f.looksAtNodes() {
+		faults = append(faults, usagef("patch is what nodes are held against: name them with --nodes"))
+	}
+
+	if len(args) == 0 && !f.looksAtNodes() {
+		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST", verify.TargetUsage))
 	}
 
 	return errors.Join(faults...)
@@ -258,7 +290,7 @@ func readResults(files []string) ([]verify.Result, error) {
 // newProgress returns what tells a person at a terminal what is waited for; on anything else it is silent.
 func (p *program) newProgress(flags *verifyFlags, targets []verify.Target) *progress {
 	if flags.quiet || !isTerminal(p.stderr) {
-		return &progress{out: io.Discard}
+		return &progress{out: io.Discard, until: time.Now().Add(flags.wait)}
 	}
 
 	return &progress{out: p.stderr, total: len(targets), until: time.Now().Add(flags.wait), outcomes: map[string]verify.Outcome{}}

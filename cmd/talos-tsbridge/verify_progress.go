@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // progress is one line on a terminal that tells how far a check is. It is overwritten by the next and in the end erased.
@@ -14,6 +15,11 @@ type progress struct {
 	total    int
 	until    time.Time
 	outcomes map[string]verify.Outcome
+
+	// asked counts the nodes of a round, of which there are allNodes.
+	asked, allNodes int
+	// shown is set once there is something to erase.
+	shown bool
 }
 
 const eraseLine = "\r\x1b[K"
@@ -39,6 +45,24 @@ func (p *progress) attempt(result verify.Result) {
 		line += fmt.Sprintf(", %s left, %s: %s", left.Round(time.Second), result.Target, result.Outcome)
 	}
 
+	p.show(line)
+}
+
+// nodes begins a round of asking nodes.
+func (p *progress) nodes(total int) { p.asked, p.allNodes = 0, total }
+
+// node shows that a node was asked.
+func (p *progress) node(node nodes.Node) {
+	p.asked++
+
+	if p.out != io.Discard {
+		p.show(fmt.Sprintf("%d of %d nodes asked, %s took %s", p.asked, p.allNodes, node.Address, node.Took))
+	}
+}
+
+func (p *progress) show(line string) {
+	p.shown = true
+
 	const widest = 79
 	if len(line) > widest { // a line that wraps cannot be erased
 		line = line[:widest-3] + "..."
@@ -49,7 +73,7 @@ func (p *progress) attempt(result verify.Result) {
 
 // end erases the line.
 func (p *progress) end() {
-	if p.out != io.Discard && len(p.outcomes) > 0 {
+	if p.shown {
 		_, _ = io.WriteString(p.out, eraseLine)
 	}
 }

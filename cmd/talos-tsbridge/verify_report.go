@@ -5,12 +5,15 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // The forms of the output.
@@ -23,6 +26,7 @@ const (
 type verifyReport struct {
 	From     verify.Place     `json:"from"`
 	Results  []verify.Result  `json:"results"`
+	Nodes    []nodes.Node     `json:"nodes,omitempty"`
 	Findings []verify.Finding `json:"findings"`
 }
 
@@ -70,6 +74,7 @@ func (p *program) writeReport(form string, report verifyReport) error {
 	} else {
 		table := tableWriter{out: &text, colour: p.wantsColour()}
 		table.results(report.Results)
+		table.nodes(report.Nodes)
 		table.findings(report.Findings)
 	}
 
@@ -196,6 +201,62 @@ func detailOf(result verify.Result) string {
 	}
 
 	return strings.Join(parts, ", ")
+}
+
+func (t tableWriter) nodes(seen []nodes.Node) {
+	if len(seen) == 0 {
+		return
+	}
+
+	if t.out.Len() > 0 {
+		t.out.WriteString("\n")
+	}
+
+	rows := [][]string{{"SERVICE", "NODE", "NAME", "EXTENSION", "FOR", "RESTARTS", "TAILNET", "NODE IP", "ETCD"}}
+
+	for _, node := range seen {
+		state, since, restarts := "-", "-", "-"
+
+		switch {
+		case node.Failure != "":
+			state = "unseen"
+		case node.Service != nil:
+			state, since, restarts = node.Service.State, time.Duration(node.Service.For).Round(time.Second).String(), strconv.Itoa(node.Service.Restarts)
+		}
+
+		rows = append(rows, []string{
+			state, node.Address, orDash(node.Name), orDash(node.Extension), since, restarts,
+			addresses(node.TailnetAddresses), addresses(node.NodeIPs), addresses(node.EtcdAddresses),
+		})
+	}
+
+	t.rows(rows, func(i int) int {
+		switch {
+		case seen[i].Failure != "":
+			return yellow
+		case seen[i].Service != nil && seen[i].Service.State == "Running":
+			return green
+		default:
+			return red
+		}
+	})
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+
+	return text
+}
+
+func addresses(list []netip.Addr) string {
+	texts := make([]string, 0, len(list))
+	for _, address := range list {
+		texts = append(texts, address.String())
+	}
+
+	return orDash(strings.Join(texts, ","))
 }
 
 func (t tableWriter) findings(findings []verify.Finding) {

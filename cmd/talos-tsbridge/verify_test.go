@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,20 +25,23 @@ import (
 
 	"github.com/miekg/dns"
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
 // verifyServers are the servers that the scripts of verify find through variables: OPEN and SHUT, the addresses of a
 // port that is open and of one that is not; HTTPS, the port of a server for vault.test whose authority is in the file CA; DNS,
-// the address of a name server that has the names below ok, and answers SERVFAIL to those below fail.
+// the address of a name server that has the names below ok, and answers SERVFAIL to those below fail; TALOSCONFIG, the file with the credentials
+// of a cluster with the nodes healthy, on-tailnet and off.
 var verifyServers = sync.OnceValues(startVerifyServers)
 
 type serverAddresses struct {
 	open, shut, https, dns string
-	authority              []byte
+	authority, talosconfig []byte
 }
 
 // setVerifyServers sets the variables of a script.
@@ -55,7 +59,14 @@ func setVerifyServers(env *testscript.Env) error {
 	file := filepath.Join(env.WorkDir, ".tmp", "ca.pem")
 	env.Setenv("CA", file)
 
-	return os.WriteFile(file, servers.authority, 0o600)
+	if err := os.WriteFile(file, servers.authority, 0o600); err != nil {
+		return err
+	}
+
+	file = filepath.Join(env.WorkDir, ".tmp", "talosconfig")
+	env.Setenv("TALOSCONFIG", file)
+
+	return os.WriteFile(file, servers.talosconfig, 0o600)
 }
 
 // startVerifyServers starts servers that run as long as the tests.
@@ -112,9 +123,40 @@ func startVerifyServers() (*serverAddresses, error) {
 		}
 	}()
 
+	talosconfig, err := startNodes()
+	if err != nil {
+		return nil, err
+	}
+
 	return &serverAddresses{
-		open: open.Addr().String(), shut: shut.Addr().String(), https: port, dns: names.Addr().String(), authority: authority,
+		open: open.Addr().String(), shut: shut.Addr().String(), https: port, dns: names.Addr().String(),
+		authority: authority, talosconfig: talosconfig,
 	}, shut.Close()
+}
+
+func startNodes() ([]byte, error) {
+	cluster, err := talostest.Start()
+	if err != nil {
+		return nil, err
+	}
+
+	if _, err := cluster.AddHealthy("healthy"); err != nil {
+		return nil, err
+	}
+
+	node, err := cluster.AddHealthy("on-tailnet")
+	if err != nil {
+		return nil, err
+	}
+
+	nodeIP := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
+	nodeIP.TypedSpec().Addresses = []netip.Addr{netip.MustParseAddr("100.82.13.10")}
+
+	if err := node.Set(nodeIP); err != nil {
+		return nil, err
+	}
+
+	return cluster.Talosconfig(talostest.RoleAdmin, "healthy")
 }
 
 func answerName(w dns.ResponseWriter, question *dns.Msg) {
