@@ -55,7 +55,7 @@ func TestScripts(t *testing.T) {
 				env.Setenv(name, value)
 			}
 
-			return nil
+			return setVerifyServers(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mode":   checkMode,

@@ -1,0 +1,297 @@
+package main
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// exitUnseen is the exit code for what could not be looked at, while nothing was found to be wrong.
+const exitUnseen = 3
+
+// exitError is an error with an exit code of its own.
+type exitError struct {
+	error
+	code int
+}
+
+func (e exitError) Unwrap() error { return e.error }
+
+const verifyDescription = `Finds out whether the tailnet is reached from here, and says for each failure what its cause is and what to do next.
+
+Targets are
+  tcp://HOST:PORT            a connection is opened
+  https://NAME:PORT/PATH@IP  a request for NAME (SNI and Host) to IP, as curl --resolve; without @IP to where NAME is
+  dns://NAME@SERVER          the addresses of NAME; without @SERVER by the system's resolver
+  tailnet://NAME             NAME has a tailnet address, and the system's resolver and MagicDNS agree on it
+
+With --nodes, Talos nodes are asked through the Talos API: whether the extension is in the image, configured and running, has
+a tailnet address, and has left the node IP and etcd alone.
+
+The results go to standard output. The exit code is 0 when all is well, 1 when something is wrong, 2 for wrong usage, and 3
+when something could not be looked at.`
+
+const verifyExamples = `  talos-tsbridge verify --manifest tcp://100.82.13.87:8200 | kubectl apply -f -
+  talos-tsbridge verify tcp://100.82.13.87:8200 \
+    https://vault.example.ts.net:8200/v1/sys/health@100.82.13.87 tailnet://vault.example.ts.net
+  talos-tsbridge verify --wait 2m tcp://100.82.13.87:8200
+  talos-tsbridge verify --nodes 192.168.1.10,192.168.1.11 --patch patch.yaml`
+
+// verifyFlags are the flags of verify.
+type verifyFlags struct {
+	timeout  time.Duration
+	wait     time.Duration
+	parallel int
+	from     string
+	also     []string
+	caFile   string
+	insecure bool
+	magicDNS string
+	output   string
+	quiet    bool
+
+	manifest bool
+	image    string
+
+	nodeFlags
+}
+
+func (p *program) verifyCommand() *cobra.Command {
+	flags := &verifyFlags{}
+
+	cmd := &cobra.Command{
+		Use:     "verify [flags] [TARGET...]",
+		Short:   "Find out whether the tailnet is reached, and what is missing",
+		Long:    verifyDescription,
+		Example: verifyExamples,
+		Args:    cobra.ArbitraryArgs,
+		RunE:    func(cmd *cobra.Command, args []string) error { return p.verify(cmd.Context(), flags, args) },
+	}
+
+	flags.bind(cmd)
+
+	return cmd
+}
+
+func (f *verifyFlags) bind(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+
+	flags.DurationVar(&f.timeout, "timeout", verify.DefaultTimeout, "`time` that one attempt may take")
+	flags.DurationVar(&f.wait, "wait", 0, "try what fails again for this `time` (default: one attempt)")
+	flags.IntVar(&f.parallel, "parallel", verify.DefaultParallel, "`number` of targets to try at a time")
+	flags.StringVar(&f.from, "from", "", "`place` that this runs in: host, pod or node (default: pod in a pod, else host)")
+	flags.StringArrayVar(&f.also, "also", nil,
+		"take the results in `file` into the diagnosis, the -o json output of a run in another place; can be repeated")
+	flags.StringVar(&f.caFile, "ca-file", "", "verify certificates against the PEM certificates in `file` (default: the system's)")
+	flags.BoolVar(&f.insecure, "insecure", false, "do not verify certificates")
+	flags.StringVar(&f.magicDNS, "magic-dns", verify.DefaultMagicDNS.Addr().String(), "`address` of MagicDNS, for tailnet://")
+	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
+	flags.BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
+
+	flags.BoolVar(&f.manifest, "manifest", false, "print a Kubernetes Job that verifies the targets from a pod, instead of verifying them")
+	flags.StringVar(&f.image, "image", verify.DefaultImage, "`image` of the Job, with sh, curl, getent, nc and nslookup")
+
+	f.bindNodes(flags)
+
+	completeValues(cmd, "from", string(verify.PlaceHost), string(verify.PlacePod), string(verify.PlaceNode))
+	completeValues(cmd, "output", outputTable, outputJSON)
+}
+
+func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string) error {
+	checker, err := flags.checker(p.environment)
+	targets, targetsErr := verify.ParseTargets(args...)
+
+	if targetsErr != nil {
+		targetsErr = usageError{targetsErr}
+	}
+
+	if err := errors.Join(err, targetsErr, flags.check(args)); err != nil {
+		return err
+	}
+
+	wanted, err := flags.wanted()
+	if err != nil {
+		return err
+	}
+
+	if flags.manifest {
+		return p.printManifest(flags, targets, checker.MagicDNS)
+	}
+
+	also, err := readResults(flags.also)
+	if err != nil {
+		return err
+	}
+
+	// what is known is printed when the user ends the wait
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
+	defer stop()
+
+	progress := p.newProgress(flags, targets)
+	checker.OnAttempt = progress.attempt
+
+	report := verifyReport{From: checker.From, Results: checker.Check(ctx, targets)}
+	report.Findings = verify.Diagnose(append(also, report.Results...))
+
+	if flags.looksAtNodes() {
+		if report.Nodes, err = inspect(ctx, flags, wanted, progress); err != nil {
+			progress.end()
+
+			return err
+		}
+
+		report.Findings = verify.Merge(append(report.Findings, nodes.Diagnose(report.Nodes, wanted)...))
+	}
+
+	progress.end()
+
+	if err := p.writeReport(flags.output, report); err != nil {
+		return err
+	}
+
+	return report.failure()
+}
+
+func (p *program) printManifest(flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
+	options := verify.ManifestOptions{
+		Image: flags.image, Timeout: flags.timeout, Wait: flags.wait, Insecure: flags.insecure, MagicDNS: magicDNS,
+	}
+
+	if flags.caFile != "" {
+		var err error
+		if options.CAs, err = os.ReadFile(flags.caFile); err != nil {
+			return exitError{fmt.Errorf("ca-file: %w", err), exitUnseen}
+		}
+	}
+
+	text, err := verify.Manifest(targets, options)
+	if err != nil {
+		return usageError{err}
+	}
+
+	if _, err := p.stdout.Write(text); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+
+	return nil
+}
+
+func (f *verifyFlags) check(args []string) error {
+	var faults []error
+
+	if f.output != outputTable && f.output != outputJSON {
+		faults = append(faults, usagef("output %s is unknown: write %s or %s", quote.Value(f.output), outputTable, outputJSON))
+	}
+
+	if f.manifest && f.looksAtNodes() {
+		faults = append(faults, usagef("manifest or nodes, not both: the Job tries targets, and has no access to the Talos API"))
+	}
+
+	if f.patchFile != "" && !f.looksAtNodes() {
+		faults = append(faults, usagef("patch is what nodes are held against: name them with --nodes"))
+	}
+
+	if len(args) == 0 && !f.looksAtNodes() {
+		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST", verify.TargetUsage))
+	}
+
+	return errors.Join(faults...)
+}
+
+// checker returns the checker that the flags describe.
+func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
+	var faults []error
+
+	checker := &verify.Checker{Timeout: f.timeout, Wait: f.wait, Parallel: f.parallel, Insecure: f.insecure, From: verify.DetectPlace(env.lookup)}
+
+	if f.timeout <= 0 || f.wait < 0 {
+		faults = append(faults, usagef("timeout and wait are times: write such as --timeout 5s --wait 2m"))
+	}
+
+	if f.parallel < 1 {
+		faults = append(faults, usagef("parallel is how many targets are tried at a time: write 1 or more"))
+	}
+
+	if f.from != "" {
+		var err error
+		if checker.From, err = verify.ParsePlace(f.from); err != nil {
+			faults = append(faults, usagef("from %s: %w", quote.Value(f.from), err))
+		}
+	}
+
+	server, err := verify.ParseServer(f.magicDNS)
+	if err != nil {
+		faults = append(faults, usagef("magic-dns: %w", err))
+	}
+
+	checker.MagicDNS = server
+
+	switch {
+	case f.caFile != "" && f.insecure:
+		faults = append(faults, usagef("ca-file or insecure, not both: with insecure no certificate is verified"))
+	case f.caFile != "":
+		if checker.CAs, err = readCAs(f.caFile); err != nil {
+			faults = append(faults, err)
+		}
+	}
+
+	return checker, errors.Join(faults...)
+}
+
+func readCAs(file string) (*x509.CertPool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, exitError{fmt.Errorf("ca-file: %w", err), exitUnseen}
+	}
+
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, usagef("ca-file %s holds no certificate: give a file of PEM certificates (-----BEGIN CERTIFICATE-----)", quote.Value(file))
+	}
+
+	return pool, nil
+}
+
+// readResults reads the results in reports of other runs.
+func readResults(files []string) ([]verify.Result, error) {
+	var results []verify.Result
+
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, exitError{fmt.Errorf("also: %w", err), exitUnseen}
+		}
+
+		var report verifyReport
+		if err := json.Unmarshal(text, &report); err != nil || len(report.Results) == 0 {
+			return nil, usagef("also %s holds no results: give what talos-tsbridge verify -o json printed", quote.Value(file))
+		}
+
+		results = append(results, report.Results...)
+	}
+
+	return results, nil
+}
+
+// newProgress returns what tells a person at a terminal what is waited for; on anything else it is silent.
+func (p *program) newProgress(flags *verifyFlags, targets []verify.Target) *progress {
+	if flags.quiet || !isTerminal(p.stderr) {
+		return &progress{out: io.Discard, until: time.Now().Add(flags.wait)}
+	}
+
+	return &progress{out: p.stderr, total: len(targets), until: time.Now().Add(flags.wait), outcomes: map[string]verify.Outcome{}}
+}

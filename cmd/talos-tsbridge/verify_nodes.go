@@ -1,0 +1,86 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// nodeFlags are the flags of verify that are about nodes, by their names in talosctl.
+type nodeFlags struct {
+	nodes       []string
+	endpoints   []string
+	talosconfig string
+	context     string
+	patchFile   string
+}
+
+func (f *nodeFlags) bindNodes(flags *pflag.FlagSet) {
+	flags.StringSliceVarP(&f.nodes, "nodes", "n", nil, "ask these nodes through the Talos API, a comma-separated `list` (default: those of the talosconfig, if it is given)")
+	flags.StringSliceVarP(&f.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
+	flags.StringVar(&f.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
+	flags.StringVar(&f.context, "context", "", "`name` of the context in the talosconfig (default: the current one)")
+	flags.StringVar(&f.patchFile, "patch", "", "hold the nodes against the patch in `file`, with or without the key")
+}
+
+// looksAtNodes reports whether any flag asks for it.
+func (f *nodeFlags) looksAtNodes() bool {
+	return len(f.nodes) > 0 || len(f.endpoints) > 0 || f.talosconfig != "" || f.context != ""
+}
+
+// wanted reads the patch that nodes are held against, if there is one.
+func (f *nodeFlags) wanted() (*nodes.Wanted, error) {
+	if f.patchFile == "" {
+		return nil, nil //nolint:nilnil // none is wanted
+	}
+
+	text, err := os.ReadFile(f.patchFile)
+	if err != nil {
+		return nil, exitError{fmt.Errorf("patch: %w", err), exitUnseen}
+	}
+
+	wanted, err := nodes.ParseWanted(text)
+	if err != nil {
+		return nil, usagef("patch: %w", err)
+	}
+
+	return wanted, nil
+}
+
+// inspect asks the nodes, again for as long as the user waits and something is wrong with them.
+func inspect(ctx context.Context, flags *verifyFlags, wanted *nodes.Wanted, progress *progress) ([]nodes.Node, error) {
+	talos, err := nodes.Connect(ctx, nodes.Connection{
+		Talosconfig: flags.talosconfig, Context: flags.context, Endpoints: flags.endpoints, Nodes: flags.nodes,
+	})
+	if err != nil {
+		return nil, exitError{err, exitUnseen}
+	}
+
+	defer func() { _ = talos.Close() }() // nothing is lost with it
+
+	inspector := &nodes.Inspector{Client: talos.Client, Timeout: flags.timeout, OnNode: progress.node}
+
+	for {
+		progress.nodes(len(talos.Nodes))
+
+		seen := inspector.Inspect(ctx, talos.Nodes)
+		wrong := slices.ContainsFunc(nodes.Diagnose(seen, wanted), func(f verify.Finding) bool { return f.Severity != verify.Warning })
+
+		if !wrong || time.Now().Add(verify.DefaultInterval).After(progress.until) {
+			return seen, nil
+		}
+
+		select {
+		case <-time.After(verify.DefaultInterval):
+		case <-ctx.Done():
+			return seen, nil
+		}
+	}
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// progress is one line on a terminal that tells how far a check is. It is overwritten by the next and in the end erased.
+type progress struct {
+	out      io.Writer
+	total    int
+	until    time.Time
+	outcomes map[string]verify.Outcome
+
+	// asked counts the nodes of a round, of which there are allNodes.
+	asked, allNodes int
+	// shown is set once there is something to erase.
+	shown bool
+}
+
+const eraseLine = "\r\x1b[K"
+
+// attempt shows the result of an attempt at a target.
+func (p *progress) attempt(result verify.Result) {
+	if p.out == io.Discard {
+		return
+	}
+
+	p.outcomes[result.Target] = result.Outcome
+
+	reached := 0
+
+	for _, outcome := range p.outcomes {
+		if outcome == verify.OK {
+			reached++
+		}
+	}
+
+	line := fmt.Sprintf("%d of %d reached", reached, p.total)
+	if left := time.Until(p.until); !result.OK() && left > 0 {
+		line += fmt.Sprintf(", %s left, %s: %s", left.Round(time.Second), result.Target, result.Outcome)
+	}
+
+	p.show(line)
+}
+
+// nodes begins a round of asking nodes.
+func (p *progress) nodes(total int) { p.asked, p.allNodes = 0, total }
+
+// node shows that a node was asked.
+func (p *progress) node(node nodes.Node) {
+	p.asked++
+
+	if p.out != io.Discard {
+		p.show(fmt.Sprintf("%d of %d nodes asked, %s took %s", p.asked, p.allNodes, node.Address, node.Took))
+	}
+}
+
+func (p *progress) show(line string) {
+	p.shown = true
+
+	const widest = 79
+	if len(line) > widest { // a line that wraps cannot be erased
+		line = line[:widest-3] + "..."
+	}
+
+	_, _ = io.WriteString(p.out, eraseLine+line) // there is nowhere left to report it
+}
+
+// end erases the line.
+func (p *progress) end() {
+	if p.shown {
+		_, _ = io.WriteString(p.out, eraseLine)
+	}
+}

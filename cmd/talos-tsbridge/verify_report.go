@@ -1,0 +1,274 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// The forms of the output.
+const (
+	outputTable = "table"
+	outputJSON  = "json"
+)
+
+// verifyReport is what verify found. Its JSON is what --also reads.
+type verifyReport struct {
+	From     verify.Place     `json:"from"`
+	Results  []verify.Result  `json:"results"`
+	Nodes    []nodes.Node     `json:"nodes,omitempty"`
+	Findings []verify.Finding `json:"findings"`
+}
+
+// failure returns the error that ends the program, with its exit code, or nil when nothing is wrong.
+func (r verifyReport) failure() error {
+	count := map[verify.Severity]int{}
+	for _, finding := range r.Findings {
+		count[finding.Severity]++
+	}
+
+	switch {
+	case count[verify.Fault] > 0:
+		return exitError{fmt.Errorf("%s found", plural(count[verify.Fault], "fault")), exitFailed}
+	case count[verify.Unseen] > 0:
+		return exitError{fmt.Errorf("%s could not be looked at", plural(count[verify.Unseen], "thing")), exitUnseen}
+	}
+
+	return nil
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+func (p *program) writeReport(form string, report verifyReport) error {
+	var text bytes.Buffer
+
+	if form == outputJSON {
+		encoder := json.NewEncoder(&text)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+
+		// an empty list is one, for programs that read it
+		if report.Findings == nil {
+			report.Findings = []verify.Finding{}
+		}
+
+		if err := encoder.Encode(report); err != nil {
+			return fmt.Errorf("encoding the results: %w", err)
+		}
+	} else {
+		table := tableWriter{out: &text, colour: p.wantsColour()}
+		table.results(report.Results)
+		table.nodes(report.Nodes)
+		table.findings(report.Findings)
+	}
+
+	if _, err := p.stdout.Write(text.Bytes()); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+
+	return nil
+}
+
+// wantsColour reports whether a person reads the table, and has not asked for no colours (https://no-color.org).
+func (p *program) wantsColour() bool {
+	_, isFile := p.stdout.(*os.File)
+
+	return isFile && isTerminal(p.stdout) && p.environment["NO_COLOR"] == "" && p.environment["TERM"] != "dumb"
+}
+
+// tableWriter writes results for a person.
+type tableWriter struct {
+	out    *bytes.Buffer
+	colour bool
+}
+
+// The colours, as terminals number them.
+const (
+	red    = 31
+	green  = 32
+	yellow = 33
+)
+
+func (t tableWriter) paint(colour int, text string) string {
+	if !t.colour {
+		return text
+	}
+
+	return fmt.Sprintf("\x1b[%dm%s\x1b[0m", colour, text)
+}
+
+func (t tableWriter) results(results []verify.Result) {
+	if len(results) == 0 {
+		return
+	}
+
+	rows := [][]string{{"RESULT", "TARGET", "TIME", "DETAIL"}}
+	for _, result := range results {
+		rows = append(rows, []string{string(result.Outcome), result.Target, result.Latency.String(), detailOf(result)})
+	}
+
+	t.rows(rows, func(i int) int {
+		if results[i].OK() {
+			return green
+		}
+
+		return red
+	})
+}
+
+// rows writes rows in columns, the first of which is a heading. The first cell of the others has a colour.
+func (t tableWriter) rows(rows [][]string, colourOf func(row int) int) {
+	widths := make([]int, len(rows[0]))
+
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+
+	for i, row := range rows {
+		var line strings.Builder
+
+		for j, cell := range row {
+			painted := cell
+			if i > 0 && j == 0 {
+				painted = t.paint(colourOf(i-1), cell)
+			}
+
+			const gap = 3
+
+			line.WriteString(painted + strings.Repeat(" ", widths[j]-utf8.RuneCountInString(cell)+gap))
+		}
+
+		t.out.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+}
+
+// detailOf returns what else is worth knowing about a result.
+func detailOf(result verify.Result) string {
+	if !result.OK() {
+		if result.Attempts > 1 {
+			return fmt.Sprintf("%s (%d attempts)", result.Detail, result.Attempts)
+		}
+
+		return result.Detail
+	}
+
+	var parts []string
+
+	switch {
+	case result.Kind == verify.KindDNS && result.DNS != nil:
+		for _, address := range result.DNS.Addresses {
+			parts = append(parts, address.String())
+		}
+	case result.DNS != nil:
+		parts = append(parts, result.Address.String())
+	}
+
+	if result.Status != 0 {
+		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d %s", result.Status, http.StatusText(result.Status))))
+	}
+
+	if result.TLS != nil && len(result.TLS.Chain) > 0 {
+		server := result.TLS.Chain[0]
+
+		text := fmt.Sprintf("%s, %s by %s until %s", result.TLS.Version, server.Subject, server.Issuer, server.NotAfter.UTC().Format("2006-01-02"))
+		if !result.TLS.Verified {
+			text += " (not verified)"
+		}
+
+		parts = append(parts, text)
+	}
+
+	if result.Attempts > 1 {
+		parts = append(parts, fmt.Sprintf("at attempt %d", result.Attempts))
+	}
+
+	return strings.Join(parts, ", ")
+}
+
+func (t tableWriter) nodes(seen []nodes.Node) {
+	if len(seen) == 0 {
+		return
+	}
+
+	if t.out.Len() > 0 {
+		t.out.WriteString("\n")
+	}
+
+	rows := [][]string{{"SERVICE", "NODE", "NAME", "EXTENSION", "FOR", "RESTARTS", "TAILNET", "NODE IP", "ETCD"}}
+
+	for _, node := range seen {
+		state, since, restarts := "-", "-", "-"
+
+		switch {
+		case node.Failure != "":
+			state = "unseen"
+		case node.Service != nil:
+			state, since, restarts = node.Service.State, time.Duration(node.Service.For).Round(time.Second).String(), strconv.Itoa(node.Service.Restarts)
+		}
+
+		rows = append(rows, []string{
+			state, node.Address, orDash(node.Name), orDash(node.Extension), since, restarts,
+			addresses(node.TailnetAddresses), addresses(node.NodeIPs), addresses(node.EtcdAddresses),
+		})
+	}
+
+	t.rows(rows, func(i int) int {
+		switch {
+		case seen[i].Failure != "":
+			return yellow
+		case seen[i].Service != nil && seen[i].Service.State == "Running":
+			return green
+		default:
+			return red
+		}
+	})
+}
+
+func orDash(text string) string {
+	if text == "" {
+		return "-"
+	}
+
+	return text
+}
+
+func addresses(list []netip.Addr) string {
+	texts := make([]string, 0, len(list))
+	for _, address := range list {
+		texts = append(texts, address.String())
+	}
+
+	return orDash(strings.Join(texts, ","))
+}
+
+func (t tableWriter) findings(findings []verify.Finding) {
+	for _, finding := range findings {
+		colour := yellow
+		if finding.Severity == verify.Fault {
+			colour = red
+		}
+
+		fmt.Fprintf(t.out, "\n%s %s\n", t.paint(colour, string(finding.Severity)+":"), finding.Cause)
+		fmt.Fprintf(t.out, "  where: %s\n", strings.Join(finding.Subjects, "\n         "))
+
+		fmt.Fprintf(t.out, "  next:  %s\n", strings.Join(finding.Next, "\n         "))
+	}
+}

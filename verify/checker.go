@@ -1,0 +1,170 @@
+package verify
+
+import (
+	"context"
+	"crypto/x509"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// The defaults of a [Checker].
+const (
+	DefaultTimeout  = 5 * time.Second
+	DefaultInterval = 2 * time.Second
+	DefaultParallel = 16
+)
+
+// DefaultMagicDNS is the address at which every node of a tailnet finds MagicDNS.
+var DefaultMagicDNS = netip.MustParseAddrPort("100.100.100.100:53")
+
+// Resolver is the system's way from a name to addresses; [net.Resolver] is one.
+type Resolver interface {
+	LookupNetIP(ctx context.Context, network, host string) ([]netip.Addr, error)
+}
+
+// Checker tries targets. The zero Checker is ready for use. Its fields must not be changed during a check, and several
+// checks may be made at a time.
+type Checker struct {
+	// Timeout bounds one attempt at one target. Default: [DefaultTimeout].
+	Timeout time.Duration
+	// Wait is for how long a target that fails is tried again. Default: 0, one attempt.
+	Wait time.Duration
+	// Interval is the pause between two attempts at a target. Default: [DefaultInterval].
+	Interval time.Duration
+	// Parallel is how many targets are tried at a time. Default: [DefaultParallel].
+	Parallel int
+	// From is the place that results carry. Default: [PlaceHost].
+	From Place
+	// CAs are the authorities that certificates are verified against. Default: the system's.
+	CAs *x509.CertPool
+	// Insecure leaves certificates unverified. They are reported all the same.
+	Insecure bool
+	// MagicDNS is where targets of the kind tailnet ask for what MagicDNS says. Default: [DefaultMagicDNS].
+	MagicDNS netip.AddrPort
+	// Resolver is what stands for the system's resolver. Default: [net.DefaultResolver].
+	Resolver Resolver
+	// OnAttempt, if set, is given the result of each attempt, once at a time.
+	OnAttempt func(Result)
+
+	notify sync.Mutex
+}
+
+// Check tries the targets and returns a result for each, in their order. It takes at most Wait and one Timeout longer
+// for each Parallel targets; when ctx ends, the rest of the results is [Canceled].
+func (c *Checker) Check(ctx context.Context, targets []Target) []Result {
+	results := make([]Result, len(targets))
+	queue := make(chan int)
+
+	var workers sync.WaitGroup
+
+	for range min(orDefault(c.Parallel, DefaultParallel), len(targets)) {
+		workers.Go(func() {
+			for i := range queue {
+				results[i] = c.checkUntilOK(ctx, targets[i])
+			}
+		})
+	}
+
+	for i := range targets {
+		queue <- i
+	}
+
+	close(queue)
+	workers.Wait()
+
+	return results
+}
+
+// checkUntilOK tries a target until it is reached or the time is over.
+func (c *Checker) checkUntilOK(ctx context.Context, target Target) Result {
+	deadline := time.Now().Add(c.Wait)
+	interval := orDefault(c.Interval, DefaultInterval)
+
+	for attempt := 1; ; attempt++ {
+		result := c.attempt(ctx, target)
+		result.Attempts = attempt
+
+		if c.OnAttempt != nil {
+			c.notify.Lock()
+			c.OnAttempt(result)
+			c.notify.Unlock()
+		}
+
+		if result.OK() || result.Outcome == Canceled || time.Now().Add(interval).After(deadline) {
+			return result
+		}
+
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return result
+		}
+	}
+}
+
+// attempt tries a target once.
+func (c *Checker) attempt(parent context.Context, target Target) Result {
+	result := Result{
+		Target: target.String(), Kind: target.kind, From: orDefault(c.From, PlaceHost), Host: target.host, Port: target.port,
+	}
+
+	if parent.Err() != nil {
+		result.Outcome, result.Detail = Canceled, "not tried"
+
+		return result
+	}
+
+	ctx, cancel := context.WithTimeout(parent, orDefault(c.Timeout, DefaultTimeout))
+	defer cancel()
+
+	start := time.Now()
+
+	switch target.kind {
+	case KindTCP:
+		c.tryTCP(ctx, target, &result)
+	case KindHTTPS:
+		c.tryHTTPS(ctx, target, &result)
+	case KindDNS:
+		c.tryDNS(ctx, target, &result)
+	case KindTailnet:
+		c.tryTailnet(ctx, target, &result)
+	default:
+		result.Outcome, result.Detail = Failed, "the target is empty"
+	}
+
+	if result.Latency == 0 {
+		result.Latency = Duration(time.Since(start))
+	}
+
+	if ended(parent) && !result.OK() {
+		result.Outcome, result.Detail = Canceled, "the check was ended"
+	}
+
+	return result
+}
+
+// ended reports whether the time of ctx is over, also in the moment before ctx knows.
+func ended(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
+func (c *Checker) resolver() Resolver {
+	if c.Resolver == nil {
+		return net.DefaultResolver
+	}
+
+	return c.Resolver
+}
+
+func orDefault[T comparable](value, standard T) T {
+	var zero T
+	if value == zero {
+		return standard
+	}
+
+	return value
+}

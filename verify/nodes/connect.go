@@ -1,0 +1,106 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+
+	"github.com/siderolabs/talos/pkg/machinery/client"
+	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// Connection says how to reach the Talos API, in talosctl's terms. The zero Connection is what talosctl does without flags.
+type Connection struct {
+	// Talosconfig is the path of the client configuration. Default: TALOSCONFIG, ~/.talos/config, or that of a service
+	// account in a pod; the first that exists.
+	Talosconfig string
+	// Context is the name of the context in it. Default: the current one.
+	Context string
+	// Endpoints are used instead of those of the context.
+	Endpoints []string
+	// Nodes are used instead of those of the context.
+	Nodes []string
+}
+
+// Talos is a connection to the Talos API of a cluster.
+type Talos struct {
+	*client.Client
+
+	// Nodes are those of the [Connection], or of its context, or else its endpoints.
+	Nodes []string
+}
+
+// Connect reads the client configuration and makes a client of it. Nothing is sent yet.
+func Connect(ctx context.Context, connection Connection) (*Talos, error) {
+	config, err := connection.read()
+	if err != nil {
+		return nil, err
+	}
+
+	name := connection.Context
+	if name == "" {
+		name = config.Context
+	}
+
+	chosen := config.Contexts[name]
+	if chosen == nil {
+		return nil, fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(name))
+	}
+
+	options := []client.OptionFunc{client.WithConfig(config), client.WithContextName(name), client.WithDefaultGRPCDialOptions()}
+	if len(connection.Endpoints) > 0 {
+		options = append(options, client.WithEndpoints(connection.Endpoints...))
+	}
+
+	talos, err := client.New(ctx, options...)
+	if err != nil {
+		return nil, fmt.Errorf("talosconfig, context %s: %w", quote.Value(name), err)
+	}
+
+	nodes := connection.Nodes
+	for _, others := range [][]string{chosen.Nodes, connection.Endpoints, chosen.Endpoints} {
+		if len(nodes) == 0 {
+			nodes = others
+		}
+	}
+
+	return &Talos{Client: talos, Nodes: slices.Clone(nodes)}, nil
+}
+
+// read reads the client configuration. The function of machinery that does so also creates one where there is none.
+func (c Connection) read() (*clientconfig.Config, error) {
+	paths := []clientconfig.Path{{Path: c.Talosconfig}}
+
+	if c.Talosconfig == "" {
+		var err error
+		if paths, err = clientconfig.GetDefaultPaths(); err != nil {
+			return nil, fmt.Errorf("talosconfig: %w", err)
+		}
+	}
+
+	for _, path := range paths {
+		text, err := os.ReadFile(path.Path)
+		if c.Talosconfig == "" && errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+
+		if err != nil {
+			return nil, fmt.Errorf("talosconfig: %w", err)
+		}
+
+		config, err := clientconfig.FromBytes(text)
+		if err != nil {
+			// what the parser says may quote the file, which holds a key
+			return nil, fmt.Errorf("talosconfig %s cannot be read: check that it is YAML as talosctl writes it", quote.Value(path.Path))
+		}
+
+		return config, nil
+	}
+
+	return nil, errors.New("no talosconfig: name one with --talosconfig or TALOSCONFIG")
+}

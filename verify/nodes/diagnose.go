@@ -1,0 +1,298 @@
+package nodes
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+)
+
+// The codes of [Diagnose].
+const (
+	// CodeUnreachable: the Talos API of the node could not be asked.
+	CodeUnreachable verify.Code = "node-unreachable"
+	// CodeUnread: something could not be read, mostly because the role of the client does not allow it.
+	CodeUnread verify.Code = "node-unread"
+	// CodeExtensionMissing: the tailscale extension is not in the image.
+	CodeExtensionMissing verify.Code = "extension-missing"
+	// CodeConfigMissing: there is no ExtensionServiceConfig document for it.
+	CodeConfigMissing verify.Code = "extension-config-missing"
+	// CodeServiceDown: its service does not run.
+	CodeServiceDown verify.Code = "service-down"
+	// CodeServiceLooping: its service is started over and over.
+	CodeServiceLooping verify.Code = "service-looping"
+	// CodeServiceRestarted: its service runs, and was restarted before.
+	CodeServiceRestarted verify.Code = "service-restarted"
+	// CodeUserspace: tailscaled runs without a network device.
+	CodeUserspace verify.Code = "userspace"
+	// CodeNoTailnetAddress: tailscale0 has no address of a tailnet.
+	CodeNoTailnetAddress verify.Code = "no-tailnet-address"
+	// CodeNodeIPTailnet: the kubelet registers the node with its tailnet address.
+	CodeNodeIPTailnet verify.Code = "node-ip-tailnet"
+	// CodeNodeIPOutside: the kubelet's node IP is in none of the wanted subnets.
+	CodeNodeIPOutside verify.Code = "node-ip-outside"
+	// CodeNodeIPMissing: there is no node IP, so the kubelet is not started.
+	CodeNodeIPMissing verify.Code = "node-ip-missing"
+	// CodeEtcdTailnet: etcd advertises a tailnet address.
+	CodeEtcdTailnet verify.Code = "etcd-tailnet"
+	// CodeEtcdOutside: etcd advertises an address in none of the wanted subnets.
+	CodeEtcdOutside verify.Code = "etcd-outside"
+	// CodeOverlap: the cluster uses addresses of the tailnet for its pods or services.
+	CodeOverlap verify.Code = "cidr-overlap"
+	// CodeDrift: the configuration on the node is not the wanted one.
+	CodeDrift verify.Code = "config-drift"
+	// CodeDoubled: variables are there twice, so a patch was applied twice.
+	CodeDoubled verify.Code = "config-doubled"
+)
+
+// Diagnose says what is wrong with the nodes: a function of what they say alone. With wanted it also tells what differs from
+// that; without, the node IP is held against the subnets that the node itself was given.
+func Diagnose(nodes []Node, wanted *Wanted) []verify.Finding {
+	var findings []verify.Finding
+
+	for _, node := range nodes {
+		d := diagnosis{Node: node, wanted: wanted}
+		d.run()
+
+		findings = append(findings, d.findings...)
+	}
+
+	return verify.Merge(findings)
+}
+
+// diagnosis is that of one node.
+type diagnosis struct {
+	Node
+
+	wanted   *Wanted
+	findings []verify.Finding
+}
+
+func (d *diagnosis) add(severity verify.Severity, code verify.Code, cause string, next ...string) {
+	d.findings = append(d.findings, verify.Finding{Code: code, Severity: severity, Subjects: []string{d.label()}, Cause: cause, Next: next})
+}
+
+func (d *diagnosis) fault(code verify.Code, cause string, next ...string) {
+	d.add(verify.Fault, code, cause, next...)
+}
+
+func (d *diagnosis) run() {
+	if d.Failure != "" {
+		d.add(verify.Unseen, CodeUnreachable, d.Failure,
+			"check the node's address, and the endpoints of the talosconfig: talosctl version --nodes "+d.Address)
+
+		return
+	}
+
+	for _, unread := range d.Unread {
+		d.add(verify.Unseen, CodeUnread, "could not read "+unread, "use a talosconfig with the role os:admin, which the document with the auth key takes")
+	}
+
+	d.extension()
+	d.nodeIP()
+	d.etcd()
+	d.config()
+}
+
+// extension reports the first plank that is missing between the image and the address: those after it are missing
+// because of it.
+func (d *diagnosis) extension() {
+	switch {
+	case d.Extension == "" && !d.unread("the extensions"):
+		d.fault(CodeExtensionMissing, "the tailscale extension is not in the image that the node booted",
+			"make an image with siderolabs/tailscale in the Image Factory, and upgrade to it: talosctl upgrade --image factory.talos.dev/installer/SCHEMATIC:VERSION",
+			"the document alone does nothing without it")
+	case !d.Configured && !d.unread("whether the extension has a document"):
+		d.fault(CodeConfigMissing, "there is no ExtensionServiceConfig document named tailscale, and the extension waits for one",
+			"patch the node's machine config with what talos-tsbridge prints: talosctl patch mc --patch @/dev/stdin")
+	case !d.service():
+	case lastValues(d.Environment)["TS_USERSPACE"] == "true":
+		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE=true, without a network device: pods do not reach the tailnet through the node",
+			"leave --userspace out of the patch")
+	case !slices.ContainsFunc(d.TailnetAddresses, isTailnet) && !d.unread("the addresses"):
+		d.fault(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet: the node is not logged in, or waits for approval",
+			"look at what it says: talosctl logs ext-tailscale",
+			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key")
+	}
+}
+
+// service reports what is wrong with the service, and returns whether it runs.
+func (d *diagnosis) service() bool {
+	const (
+		settled = 2 * time.Minute
+		many    = 3
+	)
+
+	if d.Service == nil {
+		if !d.unread("the services") {
+			d.fault(CodeServiceDown, "Talos has no service ext-tailscale, although the extension is in the image",
+				"look at what it says: talosctl dmesg; the extension and Talos must be of versions that go together")
+		}
+
+		return false
+	}
+
+	s := *d.Service
+
+	switch {
+	case s.Restarts >= many && (s.State != running || time.Duration(s.For) < settled), s.State != running && s.Restarts > 0:
+		cause := fmt.Sprintf("the service ext-tailscale is started over and over (%d times): %s", s.Restarts, s.Message)
+		next := []string{"look at why it ends: talosctl logs ext-tailscale"}
+
+		if lastValues(d.Environment)["TS_AUTH_ONCE"] == "false" {
+			next = append(next, "with TS_AUTH_ONCE=false it logs in at every start, which a used, expired or revoked key does not survive: set it to true")
+		} else {
+			next = append(next, "most common: the auth key is used, expired or revoked (\"authkey already used\"), or a flag in TS_EXTRA_ARGS is refused")
+		}
+
+		d.fault(CodeServiceLooping, cause, next...)
+
+		return false
+	case s.State != running:
+		d.fault(CodeServiceDown, fmt.Sprintf("the service ext-tailscale does not run, its state is %s: %s", s.State, s.Message),
+			"look at what it waits for: talosctl service ext-tailscale; it takes the network, the time and its document")
+
+		return false
+	case s.Restarts > 0:
+		d.add(verify.Warning, CodeServiceRestarted, fmt.Sprintf("the service ext-tailscale runs, and was restarted %d times", s.Restarts),
+			"look at why: talosctl logs ext-tailscale; a changed document restarts it too, which is no fault")
+	}
+
+	return true
+}
+
+func (d *diagnosis) unread(what string) bool {
+	return slices.ContainsFunc(d.Unread, func(unread string) bool { return strings.HasPrefix(unread, what+":") })
+}
+
+func (d *diagnosis) nodeIP() {
+	wanted := d.NodeIPSubnets
+	if d.wanted != nil && d.wanted.NodeIPSubnets != nil {
+		wanted = d.wanted.NodeIPSubnets
+	}
+
+	inTailnet, outside := d.misplaced(d.NodeIPs, wanted)
+
+	switch {
+	case len(d.NodeIPs) == 0 && !d.unread("the node IP"):
+		d.fault(CodeNodeIPMissing, "no address of the node lies in "+orNone(d.NodeIPSubnets)+", so Talos does not start the kubelet",
+			"give the subnet of the node's LAN with --node-ip-subnet, for IPv6 clusters an IPv6 one")
+	case len(inTailnet) > 0:
+		d.fault(CodeNodeIPTailnet, "the kubelet registers the node with its tailnet address "+join(inTailnet)+
+			": Talos takes the lowest address, and 100.x is lower than 172.16.x and 192.168.x",
+			"narrow the node IP with the patch that talos-tsbridge prints (validSubnets)",
+			"then delete the node object and let the kubelet register again: flannel keeps the old address otherwise")
+	case len(outside) > 0:
+		d.fault(CodeNodeIPOutside, "the kubelet registers the node with "+join(outside)+", which is not in "+orNone(wanted),
+			"apply the patch with the wanted --node-ip-subnet; where the node has no address there, set its network up first")
+	}
+
+	for _, subnet := range d.ExcludedSubnets {
+		prefix, err := netip.ParsePrefix(subnet)
+		if err == nil && (prefix.Overlaps(nodeip.TailnetIPv4) || prefix.Overlaps(nodeip.TailnetIPv6)) {
+			d.fault(CodeOverlap, "the cluster uses "+subnet+" for pods or services, which are addresses of the tailnet: pods do not reach those devices",
+				"give the cluster other pod and service CIDRs; that takes a new cluster")
+		}
+	}
+}
+
+func (d *diagnosis) etcd() {
+	if !d.ControlPlane {
+		return
+	}
+
+	wanted := d.EtcdSubnets
+	if d.wanted != nil && d.wanted.EtcdSubnets != nil {
+		wanted = d.wanted.EtcdSubnets
+	}
+
+	inTailnet, outside := d.misplaced(d.EtcdAddresses, wanted)
+
+	const next = "apply the patch with --role controlplane to the control planes, one after the other"
+
+	switch {
+	case len(inTailnet) > 0:
+		d.fault(CodeEtcdTailnet, "etcd advertises the tailnet address "+join(inTailnet)+": the members depend on the tailnet to talk to each other", next)
+	case len(outside) > 0:
+		d.fault(CodeEtcdOutside, "etcd advertises "+join(outside)+", which is not in "+orNone(wanted), next)
+	}
+}
+
+// misplaced returns those of the addresses that are of the tailnet, unless the subnets ask for that, and those that are
+// in none of the subnets.
+func (d *diagnosis) misplaced(addresses []netip.Addr, subnets []string) (inTailnet, outside []netip.Addr) {
+	asked := slices.ContainsFunc(subnets, func(subnet string) bool {
+		prefix, err := netip.ParsePrefix(subnet)
+
+		return err == nil && prefix.Bits() > 0 && isTailnet(prefix.Addr())
+	})
+
+	for _, address := range addresses {
+		picked, err := nodeip.Pick([]netip.Addr{address}, subnets...)
+
+		switch {
+		case isTailnet(address) && !asked:
+			inTailnet = append(inTailnet, address)
+		case len(subnets) > 0 && err == nil && len(picked) == 0:
+			outside = append(outside, address)
+		}
+	}
+
+	return inTailnet, outside
+}
+
+func (d *diagnosis) config() {
+	var doubled []string
+
+	seen := map[string]bool{}
+
+	for _, variable := range d.Environment {
+		name, _, _ := strings.Cut(variable, "=")
+		if seen[name] && !slices.Contains(doubled, name) {
+			doubled = append(doubled, name)
+		}
+
+		seen[name] = true
+	}
+
+	if len(doubled) > 0 {
+		d.fault(CodeDoubled, "variables are in the document twice ("+strings.Join(doubled, ", ")+"): a patch was applied to a config that held it already, "+
+			"and the old auth key is still there",
+			"remove the document tailscale from the config (talosctl edit mc), and apply the patch once")
+	}
+
+	if d.wanted == nil {
+		return
+	}
+
+	if differences := d.wanted.drift(d.Node); len(differences) > 0 {
+		d.fault(CodeDrift, "the configuration on the node is not the wanted one: "+strings.Join(differences, "; "),
+			"apply the patch again, in place of the old one",
+			"a change of TS_EXTRA_ARGS takes one start with TS_AUTH_ONCE=false and without TS_AUTHKEY to have an effect")
+	}
+}
+
+func isTailnet(address netip.Addr) bool {
+	return nodeip.TailnetIPv4.Contains(address) || nodeip.TailnetIPv6.Contains(address)
+}
+
+func join(addresses []netip.Addr) string {
+	texts := make([]string, 0, len(addresses))
+	for _, address := range addresses {
+		texts = append(texts, address.String())
+	}
+
+	return strings.Join(texts, ", ")
+}
+
+func orNone(subnets []string) string {
+	if len(subnets) == 0 {
+		return "any subnet"
+	}
+
+	return strings.Join(subnets, " ")
+}

@@ -1,0 +1,396 @@
+package nodes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cosi-project/runtime/pkg/safe"
+	"github.com/cosi-project/runtime/pkg/state"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"github.com/siderolabs/talos/pkg/machinery/client"
+	"github.com/siderolabs/talos/pkg/machinery/resources/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/etcd"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
+	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+)
+
+const (
+	extension = "tailscale"
+	service   = "ext-" + extension
+	tunnel    = "tailscale0"
+)
+
+// The defaults of an [Inspector].
+const (
+	DefaultTimeout  = 10 * time.Second
+	DefaultParallel = 64
+)
+
+// Inspector asks nodes.
+type Inspector struct {
+	// Client is that of a cluster; its endpoints pass the questions on to the nodes.
+	Client *client.Client
+	// Timeout bounds the questions to one node. Default: [DefaultTimeout].
+	Timeout time.Duration
+	// Parallel is how many nodes are asked at a time. Default: [DefaultParallel].
+	Parallel int
+	// OnNode, if set, is given each node once it was asked, one at a time.
+	OnNode func(Node)
+}
+
+// Inspect asks the nodes, and returns what each says, in their order. A node that does not answer has a Failure.
+func (i *Inspector) Inspect(ctx context.Context, addresses []string) []Node {
+	parallel, timeout := i.Parallel, i.Timeout
+	if parallel <= 0 {
+		parallel = DefaultParallel
+	}
+
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+
+	var (
+		workers sync.WaitGroup
+		notify  sync.Mutex
+		queue   = make(chan int)
+		nodes   = make([]Node, len(addresses))
+	)
+
+	for range min(parallel, len(addresses)) {
+		workers.Go(func() {
+			for n := range queue {
+				nodes[n] = i.ask(ctx, addresses[n], timeout)
+
+				if i.OnNode != nil {
+					notify.Lock()
+					i.OnNode(nodes[n])
+					notify.Unlock()
+				}
+			}
+		})
+	}
+
+	for n := range addresses {
+		queue <- n
+	}
+
+	close(queue)
+	workers.Wait()
+
+	return nodes
+}
+
+// ask puts all questions to a node at the same time.
+func (i *Inspector) ask(ctx context.Context, address string, timeout time.Duration) Node {
+	ctx, cancel := context.WithTimeout(client.WithNode(ctx, address), timeout)
+	defer cancel()
+
+	q := &questions{ctx: ctx, client: i.Client, node: Node{Address: address}}
+	start := time.Now()
+
+	for name, question := range map[string]func() error{
+		"the role of the machine":              q.machineType,
+		"the name of the node":                 q.nodename,
+		"the extensions":                       q.extensions,
+		"whether the extension has a document": q.configured,
+		"the document of the extension":        q.document,
+		"the services":                         q.services,
+		"the addresses":                        q.addresses,
+		"the node IP":                          q.nodeIP,
+		"the subnets of the node IP":           q.nodeIPSubnets,
+		"the addresses that etcd advertises":   q.etcdAddresses,
+		"the subnets of etcd's addresses":      q.etcdSubnets,
+	} {
+		q.running.Go(func() { q.note(name, question()) })
+	}
+
+	q.running.Wait()
+
+	node := q.node
+	node.Took = verify.Duration(time.Since(start))
+	slices.Sort(node.Unread)
+
+	if node.Failure != "" {
+		return Node{Address: address, Took: node.Took, Failure: node.Failure}
+	}
+
+	return node
+}
+
+// questions are those to one node. Each sets fields of its own under the guard.
+type questions struct {
+	ctx     context.Context //nolint:containedctx // it lives as long as the questions
+	client  *client.Client
+	running sync.WaitGroup
+
+	guard sync.Mutex
+	node  Node
+}
+
+// set changes the node.
+func (q *questions) set(change func(*Node)) error {
+	q.guard.Lock()
+	defer q.guard.Unlock()
+
+	change(&q.node)
+
+	return nil
+}
+
+// note keeps what an answer's error says about the node.
+func (q *questions) note(question string, err error) {
+	if err == nil || absent(err) {
+		return
+	}
+
+	q.guard.Lock()
+	defer q.guard.Unlock()
+
+	switch code := status.Code(unwrapped(err)); code {
+	case codes.PermissionDenied:
+		q.node.Unread = append(q.node.Unread, question+": the role of the talosconfig may not read it")
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated:
+		q.node.Failure = failureOf(code, err)
+	default:
+		q.node.Unread = append(q.node.Unread, question+": "+firstLine(err))
+	}
+}
+
+// absent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
+func absent(err error) bool {
+	if state.IsNotFoundError(err) {
+		return true
+	}
+
+	said := status.Convert(unwrapped(err))
+
+	return said.Code() == codes.NotFound || said.Code() == codes.PermissionDenied && strings.Contains(said.Message(), "is not supported")
+}
+
+// unwrapped returns the gRPC error inside of err.
+func unwrapped(err error) error {
+	var failure interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &failure) {
+		return failure.GRPCStatus().Err()
+	}
+
+	return err
+}
+
+func failureOf(code codes.Code, err error) string {
+	switch code {
+	case codes.DeadlineExceeded:
+		return "the node does not answer in time"
+	case codes.Canceled:
+		return "the check was ended"
+	case codes.Unauthenticated:
+		return "the credentials of the talosconfig are refused"
+	default:
+		return "the node is not reached: " + firstLine(err)
+	}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(status.Convert(unwrapped(err)).Message(), "\n")
+	if quote.LooksSecret(line) {
+		return quote.Redacted
+	}
+
+	return fmt.Sprintf("%.200s", line)
+}
+
+func (q *questions) machineType() error {
+	answer, err := safe.StateGetByID[*config.MachineType](q.ctx, q.client.COSI, config.MachineTypeID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.ControlPlane = answer.MachineType().IsControlPlane() })
+}
+
+func (q *questions) nodename() error {
+	answer, err := safe.StateGetByID[*k8s.Nodename](q.ctx, q.client.COSI, k8s.NodenameID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.Name = answer.TypedSpec().Nodename })
+}
+
+func (q *questions) extensions() error {
+	answers, err := safe.StateListAll[*runtime.ExtensionStatus](q.ctx, q.client.COSI)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) {
+		for answer := range answers.All() {
+			if metadata := answer.TypedSpec().Metadata; metadata.Name == extension {
+				if n.Extension = metadata.Version; n.Extension == "" {
+					n.Extension = "unknown"
+				}
+			}
+		}
+	})
+}
+
+// configured looks at the status of the document, which every role may read.
+func (q *questions) configured() error {
+	if _, err := safe.StateGetByID[*runtime.ExtensionServiceConfigStatus](q.ctx, q.client.COSI, extension); err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.Configured = true })
+}
+
+func (q *questions) document() error {
+	answer, err := safe.StateGetByID[*runtime.ExtensionServiceConfig](q.ctx, q.client.COSI, extension)
+	if err != nil {
+		return err
+	}
+
+	environment := redacted(answer.TypedSpec().Environment)
+
+	return q.set(func(n *Node) { n.Configured, n.Environment = true, environment })
+}
+
+// redacted returns the environment without the key, and without anything else that looks like one.
+func redacted(environment []string) []string {
+	clean := make([]string, 0, len(environment))
+
+	for _, variable := range environment {
+		name, value, _ := strings.Cut(variable, "=")
+		if isSecretVariable(name) && !strings.HasPrefix(value, "file:") || quote.LooksSecret(value) {
+			variable = name + "=" + authkey.Redacted
+		}
+
+		clean = append(clean, variable)
+	}
+
+	return clean
+}
+
+func isSecretVariable(name string) bool {
+	return slices.Contains([]string{"TS_AUTHKEY", "TS_AUTH_KEY", "TS_CLIENT_SECRET", "TS_ID_TOKEN"}, name)
+}
+
+func (q *questions) services() error {
+	answer, err := q.client.ServiceList(q.ctx)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) {
+		for _, message := range answer.GetMessages() {
+			for _, info := range message.GetServices() {
+				if info.GetId() == service {
+					n.Service = serviceOf(info, time.Now())
+				}
+			}
+		}
+	})
+}
+
+const running = "Running"
+
+// serviceOf reads the events of a service, which Talos keeps in their order.
+func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
+	s := &Service{State: info.GetState()}
+	starts := 0
+
+	var since time.Time
+
+	for i, event := range info.GetEvents().GetEvents() {
+		if event.GetState() == running {
+			starts++
+		}
+
+		if i == 0 || event.GetState() != info.GetEvents().GetEvents()[i-1].GetState() {
+			since = event.GetTs().AsTime()
+		}
+
+		s.Message = event.GetMsg()
+	}
+
+	if quote.LooksSecret(s.Message) {
+		s.Message = quote.Redacted
+	}
+
+	s.Restarts = max(0, starts-1)
+
+	if !since.IsZero() {
+		s.For = verify.Duration(max(0, now.Sub(since)))
+	}
+
+	return s
+}
+
+func (q *questions) addresses() error {
+	answers, err := safe.StateListAll[*network.AddressStatus](q.ctx, q.client.COSI)
+	if err != nil {
+		return err
+	}
+
+	var found []netip.Addr
+
+	for answer := range answers.All() {
+		if spec := answer.TypedSpec(); spec.LinkName == tunnel && !spec.Address.Addr().IsLinkLocalUnicast() {
+			found = append(found, spec.Address.Addr())
+		}
+	}
+
+	slices.SortFunc(found, netip.Addr.Compare)
+
+	return q.set(func(n *Node) { n.TailnetAddresses = found })
+}
+
+func (q *questions) nodeIP() error {
+	answer, err := safe.StateGetByID[*k8s.NodeIP](q.ctx, q.client.COSI, k8s.KubeletID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.NodeIPs = answer.TypedSpec().Addresses })
+}
+
+func (q *questions) nodeIPSubnets() error {
+	answer, err := safe.StateGetByID[*k8s.NodeIPConfig](q.ctx, q.client.COSI, k8s.KubeletID)
+	if err != nil {
+		return err
+	}
+
+	spec := answer.TypedSpec()
+
+	return q.set(func(n *Node) { n.NodeIPSubnets, n.ExcludedSubnets = spec.ValidSubnets, spec.ExcludeSubnets })
+}
+
+func (q *questions) etcdAddresses() error {
+	answer, err := safe.StateGetByID[*etcd.Spec](q.ctx, q.client.COSI, etcd.SpecID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.EtcdAddresses = answer.TypedSpec().AdvertisedAddresses })
+}
+
+func (q *questions) etcdSubnets() error {
+	answer, err := safe.StateGetByID[*etcd.Config](q.ctx, q.client.COSI, etcd.ConfigID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.EtcdSubnets = answer.TypedSpec().AdvertiseValidSubnets })
+}

@@ -1,0 +1,110 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"time"
+)
+
+func (c *Checker) tryTCP(ctx context.Context, target Target, result *Result) {
+	conn := c.connect(ctx, target, result)
+	if conn == nil {
+		return
+	}
+
+	_ = conn.Close() // that it was open is all that counts
+
+	result.Outcome = OK
+}
+
+// connect opens a connection to where the target is, to one address after another. It sets what the result says about
+// it, and returns nil where there is none.
+func (c *Checker) connect(ctx context.Context, target Target, result *Result) net.Conn {
+	addresses := c.locate(ctx, target, result)
+
+	for i, address := range addresses {
+		result.Address = address
+
+		// a silent address leaves time for those after it
+		share := ctx
+
+		if deadline, ok := ctx.Deadline(); ok {
+			var cancel context.CancelFunc
+			share, cancel = context.WithTimeout(ctx, time.Until(deadline)/time.Duration(len(addresses)-i))
+
+			defer cancel()
+		}
+
+		start := time.Now()
+
+		conn, err := new(net.Dialer).DialContext(share, "tcp", netip.AddrPortFrom(address, target.port).String())
+		if err == nil {
+			result.Latency = Duration(time.Since(start))
+
+			if deadline, ok := ctx.Deadline(); ok {
+				_ = conn.SetDeadline(deadline) // contexts bound what follows as well
+			}
+
+			return conn
+		}
+
+		result.Outcome, result.Detail = dialOutcome(err)
+	}
+
+	return nil
+}
+
+// locate returns the addresses to connect to, or sets the outcome of the result.
+func (c *Checker) locate(ctx context.Context, target Target, result *Result) []netip.Addr {
+	if address, ok := target.pinned(); ok {
+		return []netip.Addr{address}
+	}
+
+	result.DNS = c.askSystem(ctx, target.host)
+	if result.DNS.Outcome != OK {
+		result.Outcome, result.Detail = result.DNS.Outcome, result.DNS.Detail
+
+		return nil
+	}
+
+	const most = 4
+
+	return result.DNS.Addresses[:min(most, len(result.DNS.Addresses))]
+}
+
+// dialOutcome says what an error of connecting, reading or writing means.
+func dialOutcome(err error) (Outcome, string) {
+	var timeout net.Error
+
+	switch {
+	case isAny(err, errnoRefused):
+		return Refused, "connection refused"
+	case isAny(err, errnoUnreachable):
+		return Unreachable, "no route to the address"
+	case isAny(err, errnoReset), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return Closed, "the other side closed the connection"
+	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
+		return Timeout, "no answer"
+	default:
+		return Failed, oneLine(err)
+	}
+}
+
+func isAny(err error, of []error) bool {
+	return slices.ContainsFunc(of, func(one error) bool { return errors.Is(err, one) })
+}
+
+// oneLine returns the message of the innermost error, without the addresses that the outer ones repeat.
+func oneLine(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+
+	return fmt.Sprintf("%.200s", err.Error())
+}

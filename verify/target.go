@@ -1,0 +1,351 @@
+package verify
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// Kind is what is tried with a target.
+type Kind string
+
+// The kinds of targets, each the scheme that a target of it begins with.
+const (
+	KindTCP     Kind = "tcp"
+	KindHTTPS   Kind = "https"
+	KindDNS     Kind = "dns"
+	KindTailnet Kind = "tailnet"
+)
+
+// TargetUsage lists the forms of a target, for help texts and errors.
+const TargetUsage = "tcp://HOST:PORT, https://NAME:PORT/PATH@IP, dns://NAME@SERVER or tailnet://NAME"
+
+// Target is one thing to reach. [ParseTarget] makes it.
+type Target struct {
+	kind Kind
+	// host is a name in lower case without a final dot, or an address.
+	host string
+	port uint16
+	// path and query of the request, beginning with a slash.
+	path string
+	// address is where to connect to instead of where host resolves to.
+	address netip.Addr
+	// server is the name server to ask; the system's resolver where there is none.
+	server netip.AddrPort
+}
+
+// Kind returns what is tried.
+func (t Target) Kind() Kind { return t.kind }
+
+// Host returns the name or address in the target, without the port.
+func (t Target) Host() string { return t.host }
+
+// String returns the target in the form in which it can be parsed.
+func (t Target) String() string {
+	text := string(t.kind) + "://"
+
+	switch t.kind {
+	case KindTCP:
+		return text + t.hostPort()
+	case KindHTTPS:
+		if t.port == httpsPort {
+			text += bracketed(t.host)
+		} else {
+			text += t.hostPort()
+		}
+
+		text += t.path
+		if t.address.IsValid() {
+			text += "@" + t.address.String()
+		}
+
+		return text
+	case KindDNS:
+		text += t.host
+
+		switch {
+		case !t.server.IsValid():
+		case t.server.Port() == dnsPort:
+			text += "@" + t.server.Addr().String()
+		default:
+			text += "@" + t.server.String()
+		}
+
+		return text
+	case KindTailnet:
+		return text + t.host
+	}
+
+	return ""
+}
+
+func (t Target) hostPort() string { return net.JoinHostPort(t.host, strconv.Itoa(int(t.port))) }
+
+func bracketed(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+
+	return host
+}
+
+// literal returns the address that host is, if it is one.
+func (t Target) literal() (netip.Addr, bool) {
+	address, err := netip.ParseAddr(t.host)
+
+	return address, err == nil
+}
+
+// pinned returns the address to connect to where the target says one, so that no name has to be resolved.
+func (t Target) pinned() (netip.Addr, bool) {
+	if t.address.IsValid() {
+		return t.address, true
+	}
+
+	return t.literal()
+}
+
+const (
+	httpsPort = 443
+	dnsPort   = 53
+)
+
+// ParseTargets parses targets in their order; its error joins those of all of them.
+func ParseTargets(texts ...string) ([]Target, error) {
+	var faults []error
+
+	targets := make([]Target, 0, len(texts))
+
+	for _, text := range texts {
+		target, err := ParseTarget(text)
+		if err != nil {
+			faults = append(faults, err)
+
+			continue
+		}
+
+		targets = append(targets, target)
+	}
+
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+
+	return targets, nil
+}
+
+// ParseTarget parses a target: see [TargetUsage]. The port of https is 443 unless it is said, and the path is /; that of
+// a name server is 53. IPv6 addresses before a port stand in brackets. Its error says what to write instead.
+func ParseTarget(text string) (Target, error) {
+	text = strings.TrimSpace(text)
+
+	if quote.LooksSecret(text) {
+		return Target{}, errors.New("a target looks like a key and is not repeated here: write " + TargetUsage)
+	}
+
+	scheme, rest, ok := strings.Cut(text, "://")
+	if !ok {
+		return Target{}, fmt.Errorf("target %s has no scheme: write %s", quote.Value(text), TargetUsage)
+	}
+
+	var (
+		target Target
+		err    error
+	)
+
+	switch Kind(strings.ToLower(scheme)) {
+	case KindTCP:
+		target, err = parseTCP(rest)
+	case KindHTTPS:
+		target, err = parseHTTPS(rest)
+	case KindDNS:
+		target, err = parseDNS(rest)
+	case KindTailnet:
+		target, err = parseTailnet(rest)
+	default:
+		err = errors.New("has an unknown scheme: write " + TargetUsage)
+	}
+
+	if err != nil {
+		return Target{}, fmt.Errorf("target %s %w", quote.Value(text), err)
+	}
+
+	return target, nil
+}
+
+func parseTCP(rest string) (Target, error) {
+	const usage = "tcp://HOST:PORT, such as tcp://100.82.13.87:8200"
+
+	host, port, err := splitHostPort(rest, 0)
+	if err != nil {
+		return Target{}, fmt.Errorf("%w: write %s", err, usage)
+	}
+
+	return Target{kind: KindTCP, host: host, port: port}, nil
+}
+
+func parseHTTPS(rest string) (Target, error) {
+	const usage = "https://NAME:PORT/PATH@IP, such as https://vault.example.ts.net:8200/v1/sys/health@100.82.13.87"
+
+	target := Target{kind: KindHTTPS, path: "/"}
+
+	if i := strings.LastIndex(rest, "@"); i >= 0 {
+		address, err := parseAddress(rest[i+1:])
+		if err != nil {
+			return Target{}, fmt.Errorf("has no address behind its @: write %s, and %%40 for an @ in the path", usage)
+		}
+
+		target.address, rest = address, rest[:i]
+	}
+
+	hostPort, path, hasPath := strings.Cut(rest, "/")
+
+	var err error
+	if target.host, target.port, err = splitHostPort(hostPort, httpsPort); err != nil {
+		return Target{}, fmt.Errorf("%w: write %s", err, usage)
+	}
+
+	if hasPath {
+		target.path += path
+	}
+
+	parsed, err := url.ParseRequestURI(target.path)
+	if err != nil || strings.ContainsAny(target.path, " #\"'\\`$") {
+		return Target{}, fmt.Errorf("has characters in its path that a URL cannot hold: percent-encode them, and write %s", usage)
+	}
+
+	target.path = parsed.RequestURI()
+
+	return target, nil
+}
+
+func parseDNS(rest string) (Target, error) {
+	const usage = "dns://NAME or dns://NAME@SERVER, such as dns://vault.example.ts.net@100.100.100.100"
+
+	name, server, hasServer := strings.Cut(rest, "@")
+
+	host, err := parseName(name)
+	if err != nil {
+		return Target{}, fmt.Errorf("%w: write %s", err, usage)
+	}
+
+	target := Target{kind: KindDNS, host: host}
+	if !hasServer {
+		return target, nil
+	}
+
+	if target.server, err = ParseServer(server); err != nil {
+		return Target{}, fmt.Errorf("has a server that is not an IP address, with or without a port: write %s", usage)
+	}
+
+	return target, nil
+}
+
+// ParseServer parses the address of a name server, IP or IP:PORT; the port is 53 unless it is said.
+func ParseServer(text string) (netip.AddrPort, error) {
+	if server, err := netip.ParseAddrPort(text); err == nil && server.Port() != 0 {
+		return server, nil
+	}
+
+	address, err := parseAddress(text)
+	if err != nil {
+		return netip.AddrPort{}, fmt.Errorf("server %s is not an IP address: write one such as 100.100.100.100, or with a port 127.0.0.1:5353",
+			quote.Value(text))
+	}
+
+	return netip.AddrPortFrom(address, dnsPort), nil
+}
+
+func parseTailnet(rest string) (Target, error) {
+	host, err := parseName(rest)
+	if err != nil {
+		return Target{}, fmt.Errorf("%w: write tailnet://NAME, such as tailnet://vault.example.ts.net", err)
+	}
+
+	return Target{kind: KindTailnet, host: host}, nil
+}
+
+// parseAddress parses an IP address, which may stand in brackets.
+func parseAddress(text string) (netip.Addr, error) {
+	if inner, ok := strings.CutPrefix(text, "["); ok {
+		text = strings.TrimSuffix(inner, "]")
+	}
+
+	address, err := netip.ParseAddr(text)
+	if err != nil || address.Zone() != "" {
+		return netip.Addr{}, errors.New("is not an IP address")
+	}
+
+	return address.Unmap(), nil
+}
+
+// splitHostPort takes a host and its port apart. A missing port is an error where there is no default, 0.
+func splitHostPort(text string, defaultPort uint16) (string, uint16, error) {
+	host, port := text, ""
+
+	if address, err := parseAddress(text); err == nil && defaultPort != 0 {
+		return address.String(), defaultPort, nil
+	}
+
+	if strings.Contains(text, ":") {
+		var err error
+		if host, port, err = net.SplitHostPort(text); err != nil {
+			return "", 0, errors.New("is not a host and a port")
+		}
+	}
+
+	if port == "" && defaultPort == 0 {
+		return "", 0, errors.New("has no port")
+	}
+
+	number := uint64(defaultPort)
+
+	if port != "" {
+		var err error
+		if number, err = strconv.ParseUint(port, 10, 16); err != nil || number == 0 {
+			return "", 0, errors.New("has a port that is not a number from 1 to 65535")
+		}
+	}
+
+	if address, err := parseAddress(host); err == nil {
+		return address.String(), uint16(number), nil
+	}
+
+	host, err := parseName(host)
+
+	return host, uint16(number), err
+}
+
+// parseName checks a name of the DNS. Underscores pass, since names of services have them.
+func parseName(name string) (string, error) {
+	const longestName, longestLabel = 253, 63
+
+	name = strings.ToLower(strings.TrimSuffix(name, "."))
+
+	if name == "" {
+		return "", errors.New("has no name")
+	}
+
+	if _, err := netip.ParseAddr(name); err == nil {
+		return "", errors.New("has an address where a name belongs")
+	}
+
+	for label := range strings.SplitSeq(name, ".") {
+		if label == "" || len(label) > longestLabel || strings.HasPrefix(label, "-") || strings.HasSuffix(label, "-") ||
+			strings.ContainsFunc(label, func(r rune) bool { return r != '-' && r != '_' && (r < 'a' || r > 'z') && (r < '0' || r > '9') }) {
+			return "", errors.New("has a name that is none of the DNS")
+		}
+	}
+
+	if len(name) > longestName {
+		return "", errors.New("has a name that is too long for the DNS")
+	}
+
+	return name, nil
+}
