@@ -85,7 +85,7 @@ func (p *Patch) applyService(s *stream, redacted bool) error {
 		}
 	}
 
-	text, err := encode([]config.Document{ours})
+	text, err := encode("", []config.Document{ours})
 	if err != nil {
 		return err
 	}
@@ -188,7 +188,7 @@ func (p *Patch) applyNodeIP(s *stream, _ bool) error {
 		return err
 	}
 
-	text, err := encode([]config.Document{document})
+	text, err := encode("", []config.Document{document})
 	if err == nil {
 		s.add(text)
 	}

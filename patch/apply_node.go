@@ -136,7 +136,7 @@ func (s *stream) put(document config.Document) error {
 	}
 
 	if s.find(kind, name) == nil {
-		text, err := encode([]config.Document{document})
+		text, err := encode("", []config.Document{document})
 		if err == nil {
 			s.add(text)
 		}
@@ -195,7 +195,7 @@ func (s *stream) replaceRule(ours *network.RuleConfigV1Alpha1) error {
 		return err
 	}
 
-	text, err := encode([]config.Document{ours})
+	text, err := encode("", []config.Document{ours})
 	if err == nil {
 		s.find(ours.Kind(), ours.Name()).replace(text)
 	}

@@ -10,10 +10,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// encode returns the documents as one YAML stream, separated by "---". The text of each is what Talos's own encoder makes
+// encode returns the documents as one YAML stream, separated by "---", after other text. The text of each is what Talos's own encoder makes
 // of it without comments, a test says; one stream for all takes less time than an encoder for each.
-func encode(documents []config.Document) ([]byte, error) {
+func encode(before string, documents []config.Document) ([]byte, error) {
 	var text bytes.Buffer
+
+	text.WriteString(before)
 
 	// lines are not folded, as by yaml.Marshal, which Talos's encoder calls
 	stream, err := yaml.NewDumper(&text, yaml.WithV3Defaults(), yaml.WithLineWidth(-1))

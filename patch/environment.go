@@ -192,6 +192,10 @@ func checkTailscaledArgs(text string) error {
 
 // checkCombinations returns the faults of variables that containerboot refuses together.
 func checkCombinations(hasKey, userspace bool, values map[string]string) []error {
+	if len(values) == 0 {
+		return nil
+	}
+
 	set := func(name string) bool { return values[name] != "" }
 
 	var faults []error

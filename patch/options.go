@@ -52,12 +52,7 @@ type options struct {
 }
 
 func defaultOptions() *options {
-	return &options{
-		stateDir:       stateDir,
-		authOnce:       true,
-		upBools:        map[string]bool{},
-		defaultSubnets: nodeip.Default(),
-	}
+	return &options{stateDir: stateDir, authOnce: true}
 }
 
 // WithContract sets the version contract of the machine config that the patch is for: the version that was given to
@@ -150,7 +145,13 @@ func WithSNATSubnetRoutes(snat bool) Option { return withUpBool("snat-subnet-rou
 func WithShieldsUp(block bool) Option { return withUpBool("shields-up", block) }
 
 func withUpBool(name string, value bool) Option {
-	return func(o *options) { o.upBools[name] = value }
+	return func(o *options) {
+		if o.upBools == nil {
+			o.upBools = map[string]bool{}
+		}
+
+		o.upBools[name] = value
+	}
 }
 
 // WithStateDir sets where the node keeps its identity (TS_STATE_DIR), an absolute path inside of the service. Default:

@@ -86,6 +86,10 @@ func (p *Patch) setSubnets(o *options) error {
 	case len(o.nodeIPSubnets) == 0:
 		p.nodeIP = o.defaultSubnets
 
+		if p.nodeIP.IsEmpty() {
+			p.nodeIP = nodeip.Default()
+		}
+
 		if o.base == nil {
 			p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
 				"such as ::/0, or the kubelet may not start")
@@ -174,9 +178,7 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 		return nil, err
 	}
 
-	text, err := encode(documents)
-
-	return append([]byte(p.deletions()), text...), err
+	return encode(p.deletions(), documents)
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {

@@ -68,7 +68,9 @@ func (s service) document(redacted bool) *extensions.ServiceConfigV1Alpha1 {
 // newService checks what the options say about the service. The order of the environment is a promise: the variables in
 // their fixed order, then the further ones by name.
 func newService(o *options) (service, []string, error) {
-	c := &composer{options: o}
+	const usualVariables = 8
+
+	c := &composer{options: o, environment: make([]variable, 0, usualVariables)}
 
 	c.checkKey()
 
@@ -252,7 +254,7 @@ func (c *composer) setExtraArgs() {
 		c.faults = append(c.faults, err)
 	}
 
-	if c.key.Kind() == authkey.KindClientSecret && all["advertise-tags"] == "" {
+	if c.key.Kind() == authkey.KindClientSecret && valueOf(all, "advertise-tags") == "" {
 		c.fault("an OAuth client secret needs tags, which the nodes get: set advertise-tags to the tags of the OAuth client")
 	}
 

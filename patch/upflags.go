@@ -70,15 +70,12 @@ var ownUpFlags = map[string]string{
 // parseUpArguments reads free arguments of tailscale up.
 func parseUpArguments(args []string) ([]flagArgument, error) { return upFlags.parse(args) }
 
-// checkUpArguments checks the free arguments against each other and against the composed ones, and returns the values
-// of all flags by name. Its error joins all faults.
-func checkUpArguments(composed, free []flagArgument) (map[string]string, error) {
+// checkUpArguments checks the free arguments against each other and against the composed ones, and returns all of them.
+// Its error joins all faults.
+func checkUpArguments(composed, free []flagArgument) ([]flagArgument, error) {
 	var faults []error
 
-	set := map[string]string{}
-	for _, argument := range composed {
-		set[argument.name] = argument.value
-	}
+	all := slices.Clip(composed)
 
 	for _, argument := range free {
 		if instead, ok := ownUpFlags[argument.name]; ok {
@@ -87,7 +84,7 @@ func checkUpArguments(composed, free []flagArgument) (map[string]string, error) 
 			continue
 		}
 
-		if _, ok := set[argument.name]; ok {
+		if slices.ContainsFunc(all, func(a flagArgument) bool { return a.name == argument.name }) {
 			faults = append(faults, fmt.Errorf("extra argument --%s is set already, and tailscale up refuses a flag given twice: give it once",
 				argument.name))
 
@@ -98,10 +95,21 @@ func checkUpArguments(composed, free []flagArgument) (map[string]string, error) 
 			faults = append(faults, fmt.Errorf("extra argument --%s %s", argument.name, reason))
 		}
 
-		set[argument.name] = argument.value
+		all = append(all, argument)
 	}
 
-	return set, errors.Join(append(faults, checkUpCombinations(set)...)...)
+	return all, errors.Join(append(faults, checkUpCombinations(all)...)...)
+}
+
+// valueOf returns the value of a flag, or "" where it is not set.
+func valueOf(arguments []flagArgument, name string) string {
+	for _, argument := range arguments {
+		if argument.name == name {
+			return argument.value
+		}
+	}
+
+	return ""
 }
 
 // checkUpValue says what is wrong with the value of a free argument, or returns "".
@@ -146,14 +154,16 @@ func oneOf(value string, values ...string) string {
 }
 
 // checkUpCombinations returns the faults of flags that tailscale up does not take together.
-func checkUpCombinations(set map[string]string) []error {
+func checkUpCombinations(arguments []flagArgument) []error {
 	var faults []error
 
-	if isTrue(set["exit-node-allow-lan-access"]) && set["exit-node"] == "" {
+	exitNode := valueOf(arguments, "exit-node")
+
+	if isTrue(valueOf(arguments, "exit-node-allow-lan-access")) && exitNode == "" {
 		faults = append(faults, errors.New("extra argument --exit-node-allow-lan-access needs --exit-node: add it"))
 	}
 
-	if set["exit-node"] != "" && isTrue(set["advertise-exit-node"]) {
+	if exitNode != "" && isTrue(valueOf(arguments, "advertise-exit-node")) {
 		faults = append(faults, errors.New("exit-node or advertise-exit-node, not both: a node is or uses an exit node"))
 	}
 
@@ -161,6 +171,10 @@ func checkUpCombinations(set map[string]string) []error {
 }
 
 func isTrue(value string) bool {
+	if value == "" {
+		return false
+	}
+
 	is, err := strconv.ParseBool(value)
 
 	return err == nil && is
