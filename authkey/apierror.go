@@ -72,6 +72,7 @@ const (
 	stepList
 	stepGet
 	stepDelete
+	stepDevices
 )
 
 // repeatable reports whether a request of this step can be sent twice without harm. A creation cannot: the key of a
@@ -81,6 +82,8 @@ func (s step) repeatable() bool { return s != stepCreate }
 // advice says what a failure status means in a step and what to do, or "" where the server's message has to do.
 func advice(at step, status int, message string, kind CredentialKind) string {
 	switch {
+	case status == http.StatusTooManyRequests && at == stepDevices:
+		return "the API's rate limit is reached: try again later"
 	case status == http.StatusTooManyRequests:
 		return "the API's rate limit is reached: try again later, or make fewer keys at a time"
 	case status == http.StatusProxyAuthRequired:
@@ -106,6 +109,10 @@ func advice(at step, status int, message string, kind CredentialKind) string {
 		if status == http.StatusNotFound {
 			return "no such tailnet: use - for the credential's own, or the tailnet's name from the admin console (Settings > General), " +
 				"and check the base URL"
+		}
+	case stepDevices:
+		if hint := devicesAdvice(status, kind); hint != "" {
+			return hint
 		}
 	case stepList, stepGet, stepDelete:
 	}
@@ -148,6 +155,18 @@ func exchangeAdvice(status int) string {
 			"with this client ID"
 	case http.StatusNotFound, http.StatusMethodNotAllowed:
 		return "this server has no workload identities: check the base URL, or use another credential"
+	}
+
+	return ""
+}
+
+func devicesAdvice(status int, kind CredentialKind) string {
+	switch {
+	case status == http.StatusForbidden && kind.tailnetOwned():
+		return "the " + kind.String() + " lacks a scope: it needs devices:core, readable (admin console, Settings > Trust credentials)"
+	case status == http.StatusNotFound:
+		return "no such tailnet, or a server that does not list its devices, which Headscale does not: check tailnet and base URL, or write the " +
+			"hosts one by one"
 	}
 
 	return ""

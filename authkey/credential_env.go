@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// The environment variables that [CredentialFromEnv] and [MinterFromEnv] read. The first family is that of Tailscale's
-// Terraform and Pulumi providers, the second that of Tailscale's get-authkey.
+// The environment variables that [CredentialFromEnv], [MinterFromEnv] and [DevicesFromEnv] read. The first family is that
+// of Tailscale's Terraform and Pulumi providers, the second that of Tailscale's get-authkey.
 const (
 	EnvAPIKey        = "TAILSCALE_API_KEY"
 	EnvClientID      = "TAILSCALE_OAUTH_CLIENT_ID"

@@ -8,6 +8,16 @@
 //
 //	key, err := authkey.Parse(os.Getenv("TS_AUTHKEY"))
 //
+// # Minting
+//
+// A [Minter] makes a key through the API of Tailscale or a Headscale server, single-use and valid for an hour unless its
+// [Options] say otherwise, and takes it back. [MinterFromEnv] makes one of the environment variables in use.
+//
+//	minter, err := authkey.MinterFromEnv(os.LookupEnv)
+//	minted, err := minter.Mint(ctx, authkey.Options{Tags: []string{"tag:k8s"}})
+//
+// [Devices] looks up devices with the same credentials, for their names and addresses. Package authkeytest stands in for the API in tests.
+//
 // # Security
 //
 // The only way to the secret is [Key.Reveal]. A Key prints as "[redacted]" under every fmt verb, in slog records and in

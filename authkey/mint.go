@@ -85,15 +85,8 @@ type Minted struct {
 // An error means that the caller has no key and, unless it says otherwise, that none was left behind. When ctx ends
 // while the server may be making the key, Mint takes up to a third of Timeout longer, to find and revoke it.
 func (m *Minter) Mint(ctx context.Context, options Options) (Minted, error) {
-	untagged := len(options.Tags) == 0
-	options, fault := options.normalize()
-
-	if m.Credential.kind.tailnetOwned() && untagged {
-		fault = errors.Join(fault, fmt.Errorf("the key has no tags: made with a credential of the kind %q it belongs to no user, and must have "+
-			"exactly the client's tags, or tags that those own in the policy file", m.Credential.kind))
-	}
-
-	if err := errors.Join(m.init(), fault); err != nil {
+	options, err := m.prepare(options)
+	if err != nil {
 		return Minted{}, err
 	}
 
@@ -118,6 +111,26 @@ func (m *Minter) Mint(ctx context.Context, options Options) (Minted, error) {
 	}
 
 	return Minted{}, fmt.Errorf("minting an auth key: %w", err)
+}
+
+// Check reports everything that [Minter.Mint] would refuse before it makes any call, in one joined error.
+func (m *Minter) Check(options Options) error {
+	_, err := m.prepare(options)
+
+	return err
+}
+
+// prepare returns the options with their defaults, or all faults of the options and the Minter's fields.
+func (m *Minter) prepare(options Options) (Options, error) {
+	untagged := len(options.Tags) == 0
+	options, fault := options.normalize()
+
+	if m.Credential.kind.tailnetOwned() && untagged {
+		fault = errors.Join(fault, fmt.Errorf("the key has no tags: made with a credential of the kind %q it belongs to no user, and must have "+
+			"exactly the client's tags, or tags that those own in the policy file", m.Credential.kind))
+	}
+
+	return options, errors.Join(m.init(), fault)
 }
 
 // create makes the key, as often as it takes and is safe.
@@ -246,8 +259,13 @@ func (m *Minter) understood(err error, at step, method string) error {
 		return err
 	}
 
+	resource := "keys"
+	if at == stepDevices {
+		resource = "devices"
+	}
+
 	return &APIError{
-		Method: method, Path: m.client.BaseURL.JoinPath("api/v2/tailnet", url.PathEscape(m.client.Tailnet), "keys").EscapedPath(),
+		Method: method, Path: m.client.BaseURL.EscapedPath() + "/api/v2/tailnet/" + url.PathEscape(m.client.Tailnet) + "/" + resource,
 		Host: m.client.BaseURL.Host, Status: http.StatusOK, Attempts: 1,
 		Message: "the answer is not what the API sends: check the base URL",
 		step:    at,

@@ -50,14 +50,6 @@ type Options struct {
 	Description string
 }
 
-// Validate reports everything that is wrong with the options, in one joined error. [Minter.Mint] calls it before it
-// makes any call.
-func (o Options) Validate() error {
-	_, err := o.normalize()
-
-	return err
-}
-
 // normalize returns the options with their defaults, or all faults.
 func (o Options) normalize() (Options, error) {
 	var faults []error

@@ -12,7 +12,7 @@ import (
 const EnvName = "TS_AUTHKEY"
 
 // SourceUsage lists the texts that [ParseSource] takes, for help texts and errors.
-const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, - (standard input), none, placeholder:TEXT"
+const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, - (standard input), mint (a new key), none, placeholder:TEXT"
 
 // maxSize bounds what is read from a file or standard input, in bytes. The longest keys, signed for tailnet lock, have
 // a few hundred.
@@ -29,6 +29,7 @@ const (
 	schemeEnv         = "env"
 	schemeFile        = "file"
 	schemeStdin       = "-"
+	schemeMint        = "mint"
 	schemePlaceholder = "placeholder"
 )
 
@@ -44,6 +45,9 @@ func File(path string) Source { return Source{scheme: schemeFile, argument: path
 // Stdin is standard input; it holds the key on one line.
 func Stdin() Source { return Source{scheme: schemeStdin} }
 
+// Mint is a new key, which [Input.Mint] makes.
+func Mint() Source { return Source{scheme: schemeMint} }
+
 // ParseSource reads the text of a source: see [SourceUsage]. It refuses a literal key, which would be visible to every
 // user of the machine in the list of processes, and repeats nothing of a text that it refuses.
 func ParseSource(text string) (Source, error) {
@@ -56,6 +60,8 @@ func ParseSource(text string) (Source, error) {
 		return Env(), nil
 	case text == schemeStdin:
 		return Stdin(), nil
+	case text == schemeMint:
+		return Mint(), nil
 	case hasArgument && scheme == schemeFile:
 		switch {
 		case argument == "":
@@ -97,6 +103,8 @@ type Input struct {
 	LookupEnv func(name string) (string, bool)
 	// Stdin is standard input. Default: [os.Stdin].
 	Stdin io.Reader
+	// Mint makes a new key, with a [Minter]. Default: none can be made.
+	Mint func() (Key, error)
 }
 
 // Read returns the key, parsed by [Parse] with opts; for [None] that is the zero Key.
@@ -113,6 +121,12 @@ func (s Source) Read(in Input, opts ...ParseOption) (Key, error) {
 		return Key{}, nil
 	case schemePlaceholder:
 		return Placeholder(s.argument)
+	case schemeMint:
+		if in.Mint == nil {
+			return Key{}, errors.New("no auth key can be minted here: choose another source")
+		}
+
+		return in.Mint()
 	case schemeEnv:
 		text, err = readEnv(in)
 	case schemeFile:

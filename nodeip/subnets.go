@@ -32,6 +32,30 @@ func Default() Subnets {
 // field is what errors and notes call a subnet.
 const field = "subnet"
 
+// DefaultFor returns the subnets for a cluster with these service CIDRs: every address of their families but the
+// tailnet's, in the order of the CIDRs. From the same families, in the same order, Talos derives the subnets of a node
+// without any. For no CIDRs it is [Default].
+func DefaultFor(serviceCIDRs []netip.Prefix) Subnets {
+	var families []netip.Prefix
+
+	for _, service := range serviceCIDRs {
+		family := cidr.AllIPv4
+		if service.Addr().Is6() {
+			family = cidr.AllIPv6
+		}
+
+		if !slices.Contains(families, family) {
+			families = append(families, family)
+		}
+	}
+
+	if families == nil {
+		return Default()
+	}
+
+	return complete(families, nil, nil)
+}
+
 // Parse checks subnets, each a CIDR or an address, with a leading "!" for one to exclude, and completes them:
 //
 //   - Negatives come last, because Talos applies the list in order and one that precedes every positive excludes

@@ -41,6 +41,8 @@ type goldenCase struct {
 	// key defaults to exampleKey; "none" is none.
 	key     string
 	options []patch.Option
+	// replaces tells that the stream begins with documents that delete.
+	replaces bool
 
 	// environment is what stands in it after TS_AUTHKEY.
 	environment []string
@@ -49,6 +51,8 @@ type goldenCase struct {
 	// nodeIP defaults to the default subnets; an empty one is none.
 	nodeIP []string
 	etcd   []string
+
+	wantNode
 }
 
 var (
@@ -62,7 +66,7 @@ func with(variables ...string) []string {
 }
 
 func goldenCases() []goldenCase {
-	return []goldenCase{
+	return append(nodeCases(), []goldenCase{
 		{name: "default", contracts: contracts, environment: defaultEnvironment},
 		{
 			name: "controlplane", contracts: contracts, role: machine.TypeControlPlane,
@@ -92,6 +96,7 @@ func goldenCases() []goldenCase {
 				"TS_AUTH_ONCE=true", "TS_STATE_DIR=/var/lib/tailscale", "TS_ROUTES=192.168.1.0/24,10.0.0.0/8,2001:db8::/32", "TS_ACCEPT_DNS=false",
 				"TS_EXTRA_ARGS=--accept-routes=false",
 			},
+			wantNode: wantNode{sysctls: map[string]string{"net.ipv6.conf.all.forwarding": "1"}},
 		},
 		{
 			name: "withdraw-routes", options: []patch.Option{patch.WithAdvertiseRoutes("")},
@@ -155,6 +160,14 @@ func goldenCases() []goldenCase {
 			environment: defaultEnvironment, nodeIP: []string{}, etcd: []string{"10.5.0.0/16"},
 		},
 		{
+			name: "replace", contracts: []*config.VersionContract{config.TalosVersion1_14}, replaces: true,
+			options: []patch.Option{patch.WithReplace()}, environment: defaultEnvironment,
+		},
+		{
+			name: "controlplane-replace", contracts: []*config.VersionContract{config.TalosVersion1_14}, replaces: true,
+			role: machine.TypeControlPlane, options: []patch.Option{patch.WithReplace()}, environment: defaultEnvironment, etcd: defaultSubnets,
+		},
+		{
 			name: "controlplane-everything", role: machine.TypeControlPlane,
 			options: []patch.Option{
 				patch.WithAuthKeyMount("/etc/tailscale/authkey"),
@@ -172,7 +185,7 @@ func goldenCases() []goldenCase {
 			},
 			mount: "/etc/tailscale/authkey", nodeIP: []string{"192.168.1.0/24"}, etcd: []string{"192.168.1.0/24"},
 		},
-	}
+	}...)
 }
 
 // patch makes the patch of the case for a contract.

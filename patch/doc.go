@@ -5,6 +5,10 @@
 // them as strictly as containerboot and tailscale up do on the node, where a fault means a service that restarts for
 // ever; and writes them as YAML in the form that the version contract of the machine config takes.
 //
+// Other options add what such a node needs besides: names of the tailnet for its pods, names in its certificate, firewall
+// rules. None of them makes a network probe, since the service waits for the network, and a probe of a tailnet address would
+// make the network wait for the service.
+//
 // # How to use
 //
 // [New] takes options and reports all faults at once. [Patch.Bytes] is for talosctl, [Patch.Documents] for a program with

@@ -124,7 +124,7 @@ func checkEnvironment(o *options, composed []variable) []error {
 		values[v.name] = v.value
 	}
 
-	return append(faults, checkCombinations(o, values)...)
+	return append(faults, checkCombinations(!o.key.IsZero(), o.userspace, values)...)
 }
 
 // checkVariable checks the value of a variable by the way containerboot reads it. An empty value is the same to it as
@@ -191,7 +191,7 @@ func checkTailscaledArgs(text string) error {
 }
 
 // checkCombinations returns the faults of variables that containerboot refuses together.
-func checkCombinations(o *options, values map[string]string) []error {
+func checkCombinations(hasKey, userspace bool, values map[string]string) []error {
 	set := func(name string) bool { return values[name] != "" }
 
 	var faults []error
@@ -203,7 +203,7 @@ func checkCombinations(o *options, values map[string]string) []error {
 	}
 
 	for _, name := range []string{"TS_CLIENT_ID", "TS_CLIENT_SECRET", "TS_ID_TOKEN", "TS_AUDIENCE"} {
-		check(set(name) && !o.key.IsZero(), "an auth key or the variable %s, not both: the node logs in one way", name)
+		check(set(name) && hasKey, "an auth key or the variable %s, not both: the node logs in one way", name)
 	}
 
 	for _, name := range []string{"TS_ID_TOKEN", "TS_AUDIENCE"} {
@@ -220,7 +220,7 @@ func checkCombinations(o *options, values map[string]string) []error {
 		check(set(pair[0]) && set(pair[1]), "variables %s or %s, not both", pair[0], pair[1])
 	}
 
-	if o.userspace {
+	if userspace {
 		for _, name := range []string{"TS_DEST_IP", "TS_EXPERIMENTAL_DEST_DNS_NAME", "TS_TAILNET_TARGET_FQDN", "TS_TAILNET_TARGET_IP"} {
 			check(set(name), "variable %s does not work with userspace: leave one of them out", name)
 		}

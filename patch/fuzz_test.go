@@ -1,11 +1,13 @@
 package patch_test
 
 import (
+	"net/netip"
 	"slices"
 	"strings"
 	"testing"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
@@ -100,6 +102,47 @@ func FuzzAdvertiseRoutes(f *testing.F) {
 				if err != nil || !slices.Contains(loadEnvironment(t, again), "TS_ROUTES="+routes) || len(again.Notes()) != len(made.Notes())-strings.Count(strings.Join(made.Notes(), "\n"), "host bits") {
 					t.Fatalf("%q arrives as %q, which is not final: %v", list, routes, err)
 				}
+			}
+		}
+	})
+}
+
+// A static host either arrives as a name that Talos finds and an address that it parses, or is refused.
+func FuzzStaticHost(f *testing.F) {
+	for _, seed := range [][2]string{{"vault", "100.64.0.1"}, {"Vault.ts.net.", "fd7a:115c:a1e0::1"}, {"a b", "::1"}, {"", ""}, {"..", "1"}, {"x", "::ffff:1.2.3.4"}} {
+		f.Add(seed[0], seed[1])
+	}
+
+	f.Fuzz(func(t *testing.T, name, address string) {
+		made, err := patch.New(patch.WithStaticHost(name, address))
+		if err != nil {
+			return
+		}
+
+		text, err := made.Bytes()
+		if err != nil {
+			t.Fatal(err)
+		}
+
+		loaded, err := configpatcher.LoadPatch(text)
+		if err != nil {
+			t.Fatalf("Talos refuses %q: %v", text, err)
+		}
+
+		for _, document := range loaded.(patchDocuments).Documents() { //nolint:forcetypeassert // a strategic merge patch
+			host, ok := document.(*network.StaticHostConfigV1Alpha1)
+			if !ok {
+				continue
+			}
+
+			// as the DNS server of Talos compares a question
+			want := strings.ToLower(strings.TrimRight(strings.TrimSpace(name), "."))
+			if !slices.Equal(host.Hostnames, []string{want}) {
+				t.Fatalf("%q arrives as %q", name, host.Hostnames)
+			}
+
+			if parsed, err := netip.ParseAddr(host.Name()); err != nil || parsed != netip.MustParseAddr(strings.TrimSpace(address)) {
+				t.Fatalf("%q arrives as %q", address, host.Name())
 			}
 		}
 	})

@@ -96,6 +96,10 @@ func TestBytesAreTalosEncoding(t *testing.T) {
 	t.Parallel()
 
 	for _, c := range goldenCases() {
+		if c.replaces {
+			continue // what deletes has no typed form
+		}
+
 		made := c.patch(t, config.TalosVersion1_14)
 
 		documents, err := made.Documents()

@@ -5,6 +5,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
 // Option is a choice for [New]. An option given twice counts as it was given last, but lists add up.
@@ -14,6 +15,7 @@ type Option func(*options)
 type options struct {
 	contract *config.VersionContract
 	role     machine.Type
+	roleSet  bool
 
 	key      authkey.Key
 	keyMount string
@@ -33,16 +35,28 @@ type options struct {
 	extraArgs   []string
 	environment []variable
 
+	// base is a machine config, and defaultSubnets what it says of the families of node IPs.
+	base           []byte
+	defaultSubnets nodeip.Subnets
+	// baseBlocks tells that the base has a firewall that blocks what no rule lets through.
+	baseBlocks bool
+
+	replace       bool
+	additionsOnly bool
+
 	nodeIPSubnets []string
 	noNodeIP      bool
 	etcdSubnets   []string
+
+	nodeOptions
 }
 
 func defaultOptions() *options {
 	return &options{
-		stateDir: stateDir,
-		authOnce: true,
-		upBools:  map[string]bool{},
+		stateDir:       stateDir,
+		authOnce:       true,
+		upBools:        map[string]bool{},
+		defaultSubnets: nodeip.Default(),
 	}
 }
 
@@ -56,7 +70,13 @@ func WithContract(contract *config.VersionContract) Option {
 // [machine.TypeControlPlane] (and the older [machine.TypeInit]) the addresses of etcd. Default: [machine.TypeUnknown],
 // the patch holds what every node may carry.
 func WithRole(role machine.Type) Option {
-	return func(o *options) { o.role = role }
+	return func(o *options) { o.role, o.roleSet = role, true }
+}
+
+// WithRoleAdditionsOnly leaves out of the patch what every node may carry, for a node that gets that from another patch:
+// together they are the patch of its role. [New] fails for a role that adds nothing.
+func WithRoleAdditionsOnly() Option {
+	return func(o *options) { o.additionsOnly = true }
 }
 
 // WithAuthKey sets the key with which the node joins the tailnet (TS_AUTHKEY). Default: none, for nodes that kept their

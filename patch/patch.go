@@ -23,7 +23,11 @@ type Patch struct {
 	service  service
 	nodeIP   nodeip.Subnets
 	etcd     nodeip.Subnets
-	notes    []string
+	node     node
+	replace  bool
+	// additionsOnly leaves out what every node may carry.
+	additionsOnly bool
+	notes         []string
 }
 
 // New checks the options and makes a patch of them. Its error joins the faults of all options, a line each, and repeats
@@ -35,14 +39,33 @@ func New(opts ...Option) (*Patch, error) {
 		opt(o)
 	}
 
+	baseErr := o.useBase()
 	version, contractErr := contract.Resolve(o.contract)
 	p := &Patch{contract: version, role: o.role}
 
-	if err := errors.Join(contractErr, p.setService(o), p.setSubnets(o)); err != nil {
+	if err := errors.Join(baseErr, contractErr, p.setReplace(o), p.setService(o), p.setSubnets(o), p.setNode(o)); err != nil {
 		return nil, err
 	}
 
+	if o.additionsOnly {
+		return p.additions()
+	}
+
 	return p, nil
+}
+
+// additions returns what is left of the patch without what every node may carry.
+func (p *Patch) additions() (*Patch, error) {
+	additions := &Patch{
+		contract: p.contract, role: p.role, replace: p.replace, notes: p.notes,
+		etcd: p.etcd, node: p.node.additions(), additionsOnly: true,
+	}
+
+	if additions.etcd.IsEmpty() && additions.node.isEmpty() {
+		return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
+	}
+
+	return additions, nil
 }
 
 func (p *Patch) setService(o *options) error {
@@ -61,9 +84,12 @@ func (p *Patch) setSubnets(o *options) error {
 		faults = append(faults, errors.New("node IP subnets or no node IP, not both"))
 	case o.noNodeIP:
 	case len(o.nodeIPSubnets) == 0:
-		p.nodeIP = nodeip.Default()
-		p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
-			"such as ::/0, or the kubelet may not start")
+		p.nodeIP = o.defaultSubnets
+
+		if o.base == nil {
+			p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
+				"such as ::/0, or the kubelet may not start")
+		}
 	default:
 		subnets, err := nodeip.Parse(o.nodeIPSubnets...)
 		faults = append(faults, prefixed("node IP", err)...)
@@ -148,41 +174,54 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 		return nil, err
 	}
 
-	return encode(documents)
+	text, err := encode(documents)
+
+	return append([]byte(p.deletions()), text...), err
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
-	service := p.service.document(redacted)
-
-	node, err := p.nodeIP.Document(p.contract)
+	nodeIP, err := p.nodeIP.Document(p.contract)
 	if err != nil {
 		return nil, err
 	}
 
-	etcd := p.etcd.EtcdDocument()
+	fragments := p.node.fragments(p.contract)
 
-	legacy, isLegacy := node.(*v1alpha1.Config)
+	if etcd := p.etcd.EtcdDocument(); etcd != nil {
+		fragments = append(fragments, etcd)
+	}
 
-	switch {
-	case isLegacy && etcd != nil:
-		if err := merge.Merge(legacy, etcd); err != nil {
-			return nil, fmt.Errorf("node IP and etcd: %w", err)
+	if legacy, ok := nodeIP.(*v1alpha1.Config); ok {
+		fragments, nodeIP = append(fragments, legacy), nil
+	}
+
+	documents, err := mergeFragments(fragments)
+	if err != nil {
+		return nil, err
+	}
+
+	if !p.additionsOnly {
+		documents = append(documents, p.service.document(redacted))
+	}
+
+	if nodeIP != nil {
+		documents = append(documents, nodeIP)
+	}
+
+	return append(documents, p.node.documents(p.contract)...), nil
+}
+
+// mergeFragments makes one document of the parts of a v1alpha1 config, or none of none.
+func mergeFragments(fragments []*v1alpha1.Config) ([]config.Document, error) {
+	if len(fragments) == 0 {
+		return nil, nil
+	}
+
+	for _, fragment := range fragments[1:] {
+		if err := merge.Merge(fragments[0], fragment); err != nil {
+			return nil, fmt.Errorf("v1alpha1 config: %w", err)
 		}
-	case !isLegacy:
-		legacy = etcd
 	}
 
-	var documents []config.Document
-
-	if legacy != nil {
-		documents = append(documents, legacy)
-	}
-
-	documents = append(documents, service)
-
-	if node != nil && !isLegacy {
-		documents = append(documents, node)
-	}
-
-	return documents, nil
+	return []config.Document{fragments[0]}, nil
 }

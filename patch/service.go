@@ -31,6 +31,8 @@ type service struct {
 	keyMount string
 	// environment is in the order in which it is written, and without the auth key.
 	environment []variable
+	// ipv6Routes tells that it advertises routes to IPv6 subnets.
+	ipv6Routes bool
 }
 
 type variable struct{ name, value string }
@@ -80,7 +82,7 @@ func newService(o *options) (service, []string, error) {
 	c.setFurther()
 	c.checkSecrets()
 
-	return service{key: o.key, keyMount: o.keyMount, environment: c.environment}, c.notes, errors.Join(c.faults...)
+	return service{key: o.key, keyMount: o.keyMount, environment: c.environment, ipv6Routes: c.ipv6Routes}, c.notes, errors.Join(c.faults...)
 }
 
 // composer collects the environment, notes and faults of one service.
@@ -88,6 +90,7 @@ type composer struct {
 	*options
 
 	environment []variable
+	ipv6Routes  bool
 	notes       []string
 	faults      []error
 }
@@ -109,6 +112,10 @@ func (c *composer) checkKey() {
 		c.note("no auth key: only a node that kept its state joins the tailnet")
 	}
 
+	if c.key.Kind() == authkey.KindPreAuth && c.loginServer == "" && !slices.ContainsFunc(c.extraArgs, isLoginServer) {
+		c.note("the key is none of Tailscale's (tskey-auth-...), and there is no login-server: a Headscale key needs the URL of its server")
+	}
+
 	if c.key.Kind() == authkey.KindClientSecret {
 		c.note("the key is an OAuth client secret: it is long-lived, and every node that gets this patch can mint keys with it")
 	}
@@ -128,6 +135,10 @@ func (c *composer) checkKey() {
 	if reason := checkMount(c.keyMount); reason != "" {
 		c.fault("auth key mount %s %s: write one such as /etc/tailscale/authkey", quote.Value(c.keyMount), reason)
 	}
+}
+
+func isLoginServer(argument string) bool {
+	return strings.HasPrefix(strings.TrimLeft(argument, "-"), "login-server")
 }
 
 // checkMount says what is wrong with the path of a config file inside of the service, or returns "". The system
@@ -198,8 +209,8 @@ func (c *composer) setRoutes() {
 		c.faults = append(c.faults, err)
 	}
 
-	if slices.ContainsFunc(routes, isIPv6) {
-		c.note("advertise-routes: an IPv6 route needs the sysctl net.ipv6.conf.all.forwarding=1 on the node, or the service does not start")
+	if c.ipv6Routes = slices.ContainsFunc(routes, isIPv6); c.ipv6Routes {
+		c.note("advertise-routes: an IPv6 route needs forwarding, so the patch sets the sysctl %s=1", forwardingSysctl)
 	}
 
 	c.set("TS_ROUTES", joinRoutes(routes))
@@ -245,10 +256,6 @@ func (c *composer) setExtraArgs() {
 		c.fault("an OAuth client secret needs tags, which the nodes get: set advertise-tags to the tags of the OAuth client")
 	}
 
-	if !c.key.IsZero() && (all["client-id"] != "" || all["client-secret"] != "" || all["id-token"] != "" || all["audience"] != "") {
-		c.fault("an auth key or a client-id, client-secret, id-token or audience, not both: the node logs in one way")
-	}
-
 	arguments := make([]string, 0, len(composed)+len(c.extraArgs))
 	for _, argument := range composed {
 		arguments = append(arguments, argument.String())
@@ -271,6 +278,18 @@ func (c *composer) checkSecrets() {
 	}
 }
 
+// checkBeside returns the faults of variables that a machine config has beside ours.
+func (s service) checkBeside(variables []variable) error {
+	values := map[string]string{}
+	for _, v := range variables {
+		values[v.name] = v.value
+	}
+
+	userspace := slices.ContainsFunc(slices.Concat(s.environment, variables), func(v variable) bool { return v == variable{"TS_USERSPACE", "true"} })
+
+	return errors.Join(checkCombinations(!s.key.IsZero(), userspace, values)...)
+}
+
 // checkURL says what is wrong with the URL of a control server, or returns "". It repeats the URL only where that can
 // hold no password.
 func checkURL(text string) string {
@@ -291,8 +310,8 @@ func checkURL(text string) string {
 }
 
 func (c *composer) setTailscaledExtraArgs() {
-	if c.port != nil {
-		c.set(tailscaledExtraArgs, "--port="+strconv.Itoa(int(*c.port)))
+	if port := c.fixedPort(); port != nil {
+		c.set(tailscaledExtraArgs, "--port="+strconv.Itoa(int(*port)))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -58,8 +59,12 @@ var ownUpFlags = map[string]string{
 	"accept-dns":       "the option accept-dns",
 	"accept-routes":    "the option accept-routes",
 	"advertise-routes": "the option advertise-routes",
+	"audience":         "the variable TS_AUDIENCE",
 	"auth-key":         "the source of the auth key",
+	"client-id":        "the variable TS_CLIENT_ID",
+	"client-secret":    "the variable TS_CLIENT_SECRET",
 	"hostname":         "the option hostname",
+	"id-token":         "the variable TS_ID_TOKEN",
 }
 
 // parseUpArguments reads free arguments of tailscale up.
@@ -108,10 +113,8 @@ func checkUpValue(argument flagArgument) string {
 		}
 	case "login-server":
 		return checkURL(argument.value)
-	case "client-secret", "id-token":
-		if !strings.HasPrefix(argument.value, "file:") {
-			return "is a secret, which does not belong into an argument: put it into a file of the service and write --" + argument.name + "=file:PATH"
-		}
+	case "exit-node":
+		return checkExitNode(argument.value)
 	case "netfilter-mode":
 		return oneOf(argument.value, "on", "nodivert", "off")
 	case "qr-format":
@@ -123,6 +126,15 @@ func checkUpValue(argument flagArgument) string {
 	}
 
 	return ""
+}
+
+// checkExitNode refuses names: tailscale cannot resolve one while it starts, and containerboot fails with it.
+func checkExitNode(value string) string {
+	if _, err := netip.ParseAddr(value); err == nil || value == "" || strings.HasPrefix(value, "auto:") {
+		return ""
+	}
+
+	return quote.Value(value) + " is a name, which cannot be resolved while tailscale starts: write the tailnet address of the exit node, or auto:any"
 }
 
 func oneOf(value string, values ...string) string {

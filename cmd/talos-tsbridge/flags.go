@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
@@ -18,6 +20,8 @@ import (
 type patchFlags struct {
 	talosVersion string
 	role         string
+	base         string
+	replace      bool
 
 	authKey           string
 	authKeyMount      string
@@ -45,6 +49,9 @@ type patchFlags struct {
 	noNodeIP      bool
 	etcdSubnets   []string
 
+	key keyFlags
+	nodeFlags
+
 	redact bool
 	dryRun bool
 	output string
@@ -55,17 +62,19 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 
-	flags.StringVar(&f.talosVersion, "talos-version", contract.Newest.String(),
-		"`version` contract of the machine config, as given to talosctl gen config: "+contract.Oldest.String()+" to "+contract.Newest.String())
+	flags.StringVar(&f.talosVersion, "talos-version", "",
+		"`version` contract of the machine config, as given to talosctl gen config: "+contract.Oldest.String()+" to "+contract.Newest.String()+
+			"\n(default: that of the machine config where there is one, else "+contract.Newest.String()+")")
 	flags.StringVar(&f.role, "role", "",
-		"`role` of the nodes, controlplane or worker: adds what only that role may carry (default: what every node may carry)")
+		"`role` of the nodes, controlplane or worker: adds what only that role may carry \n(default: that of the machine config where there is one, else what every node may carry)")
 
 	flags.StringVar(&f.authKey, "auth-key", "",
-		"`source` of the auth key: "+authkey.SourceUsage+" (default: env if TS_AUTHKEY is set)")
+		"`source` of the auth key: "+authkey.SourceUsage+" (default: env if TS_AUTHKEY is set, mint if API credentials are)")
 	flags.StringVar(&f.authKeyMount, "auth-key-mount", "",
 		"put the key into a file of the service at `path`, so that no process on the node has it in its environment")
 	flags.BoolVar(&f.allowClientSecret, "allow-client-secret", false,
 		"accept an OAuth client secret as the key: long-lived, and on every node")
+	f.key.bind(cmd)
 
 	flags.StringVar(&f.advertiseTags, "advertise-tags", "", "tags to ask for, a comma-separated `list`; tag: is added where it is missing")
 	flags.StringVar(&f.hostname, "hostname", "", "`name` of the node in the tailnet (default: the node's hostname)")
@@ -93,13 +102,21 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.etcdSubnets, "etcd-subnet", nil,
 		"`CIDR` to take etcd's addresses from, for control planes; can be repeated (default: the node IP subnets)")
 
+	f.bindNode(cmd)
+
 	flags.BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
 	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but call the Tailscale API")
 	flags.StringVarP(&f.output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
 	flags.BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
 
 	completeValues(cmd, "role", machine.TypeControlPlane.String(), machine.TypeWorker.String())
-	completeValues(cmd, "auth-key", "env", "file:", "-", "none", "placeholder:")
+	completeValues(cmd, "auth-key", "env", "file:", "-", "mint", "none", "placeholder:")
+}
+
+// bindBase binds the flags for where the machine config is not what is patched.
+func (f *patchFlags) bindBase(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.base, "base", "", "take contract, role and address families from this machine config `file`")
+	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace an earlier patch in the config instead of adding to it, on contract v1.14 or newer")
 }
 
 func completeValues(cmd *cobra.Command, flag string, values ...string) {
@@ -110,23 +127,12 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 	}
 }
 
-// options turns the flags that were given into options. Its error joins all faults.
+// options turns the flags that were given into options, all but those that are for one role only. Its error joins all
+// faults.
 func (f *patchFlags) options(given *pflag.FlagSet) ([]patch.Option, error) {
 	var faults []error
 
-	version, err := contract.Parse(f.talosVersion)
-	if err != nil {
-		faults = append(faults, usageError{err})
-	}
-
-	role, err := parseRole(f.role)
-	if err != nil {
-		faults = append(faults, err)
-	}
-
 	options := []patch.Option{
-		patch.WithContract(version),
-		patch.WithRole(role),
 		patch.WithAuthKeyMount(f.authKeyMount),
 		patch.WithHostname(f.hostname),
 		patch.WithAcceptRoutes(f.acceptRoutes),
@@ -137,7 +143,32 @@ func (f *patchFlags) options(given *pflag.FlagSet) ([]patch.Option, error) {
 		patch.WithUserspace(f.userspace),
 		patch.WithExtraArgs(f.extraArgs...),
 		patch.WithNodeIPSubnets(f.nodeIPSubnets...),
-		patch.WithEtcdSubnets(f.etcdSubnets...),
+	}
+
+	if f.talosVersion != "" {
+		version, err := contract.Parse(f.talosVersion)
+		if err != nil {
+			faults = append(faults, usageError{err})
+		}
+
+		options = append(options, patch.WithContract(version))
+	}
+
+	if _, err := parseRole(f.role); err != nil {
+		faults = append(faults, err)
+	}
+
+	if f.base != "" {
+		config, err := os.ReadFile(f.base)
+		if err != nil {
+			faults = append(faults, fmt.Errorf("base: %w", err))
+		}
+
+		options = append(options, patch.WithBase(config))
+	}
+
+	if f.replace {
+		options = append(options, patch.WithReplace())
 	}
 
 	for name, option := range map[string]patch.Option{
@@ -169,7 +200,23 @@ func (f *patchFlags) options(given *pflag.FlagSet) ([]patch.Option, error) {
 		options = append(options, option)
 	}
 
-	return options, errors.Join(faults...)
+	nodeOptions, err := f.nodeFlags.options()
+	if err != nil {
+		faults = append(faults, err)
+	}
+
+	return append(options, nodeOptions...), errors.Join(faults...)
+}
+
+// roleOptions turns the flags that are for one role only into options.
+func (f *patchFlags) roleOptions() []patch.Option {
+	options := []patch.Option{patch.WithEtcdSubnets(f.etcdSubnets...)}
+
+	if role, err := parseRole(f.role); err == nil && role != machine.TypeUnknown {
+		options = append(options, patch.WithRole(role))
+	}
+
+	return options
 }
 
 func parseRole(text string) (machine.Type, error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"strings"
@@ -11,16 +12,33 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 )
 
-// write delivers a patch: to the file, which only its owner may read, or to standard output where there is none.
-func (p *program) write(file string, text []byte) error {
+// write delivers a patch or a key: to the file, which only its owner may read, or to standard output where there is none.
+// Nothing is written once ctx has ended, and a reader that does not read is not waited for after that.
+func (p *program) write(ctx context.Context, file string, text []byte) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+
 	p.delivered = true
 
 	if file == "" || file == "-" {
-		if _, err := p.stdout.Write(text); err != nil {
-			return fmt.Errorf("standard output: %w", err)
-		}
+		written := make(chan error, 1)
 
-		return nil
+		go func() {
+			_, err := p.stdout.Write(text)
+			written <- err
+		}()
+
+		select {
+		case err := <-written:
+			if err != nil {
+				return fmt.Errorf("standard output: %w", err)
+			}
+
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 
 	const ownerOnly = 0o600
@@ -46,6 +64,10 @@ func (p *program) failStream(cmd *cobra.Command, failure error) {
 	}
 
 	if output := cmd.Flags().Lookup("output").Value.String(); output != "" && output != "-" {
+		return
+	}
+
+	if inPlace := cmd.Flags().Lookup(inPlaceFlag); inPlace != nil && inPlace.Changed {
 		return
 	}
 

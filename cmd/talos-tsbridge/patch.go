@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"errors"
+	"slices"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -14,38 +18,40 @@ func (p *program) patchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Args:        noArguments,
 		Annotations: map[string]string{streams: "true"},
-		RunE:        func(cmd *cobra.Command, _ []string) error { return p.printPatch(cmd, flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.printPatch(cmd.Context(), cmd.Flags(), flags)
+		},
 	}
 
 	flags.bind(cmd)
+	flags.bindBase(cmd)
 
 	return cmd
 }
 
-func (p *program) printPatch(cmd *cobra.Command, flags *patchFlags) error {
-	options, flagsErr := flags.options(cmd.Flags())
-	key, keyErr := p.authKey(flags)
+func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *patchFlags) error {
+	forRole := flags.roleOptions()
 
-	// even when the key is missing already, so that all faults are reported at once
-	made, patchErr := patch.New(append(options, patch.WithAuthKey(key))...)
-	if patchErr != nil {
-		patchErr = usageError{patchErr}
-	}
-
-	if err := errors.Join(flagsErr, keyErr, patchErr); err != nil {
-		return err
-	}
-
-	text, err := render(made, flags.redact)
+	request, err := p.newRequest(ctx, given, flags, forRole)
 	if err != nil {
 		return err
 	}
 
-	if !flags.quiet {
-		p.note(made.Notes()...)
+	made, err := request.patch(ctx, forRole)
+	if err != nil {
+		return err
 	}
 
-	return p.write(flags.output, text)
+	text, err := render(made, flags.redact)
+	if err == nil {
+		err = p.write(ctx, flags.output, text)
+	}
+
+	if err != nil {
+		request.minting.takeBack(ctx)
+	}
+
+	return err
 }
 
 func render(made *patch.Patch, redact bool) ([]byte, error) {
@@ -54,4 +60,105 @@ func render(made *patch.Patch, redact bool) ([]byte, error) {
 	}
 
 	return made.Bytes()
+}
+
+// request is one or several patches that were asked for, with all faults found before anything is done about them.
+type request struct {
+	options []patch.Option
+	key     authkey.Key
+	// minting makes the key. It is nil when the key is there already.
+	minting *minting
+}
+
+// newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
+// faultless request. It looks up the static hosts that are asked for.
+func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
+	flags.key.tags, flags.key.quiet = flags.advertiseTags, flags.quiet
+	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
+
+	options, err := flags.options(given)
+	key, minting, keyErr := p.keyOf(flags)
+
+	var (
+		faults = lines(err)
+		notes  []string
+	)
+
+	if err == nil && keyErr == nil {
+		hosts, err := p.staticHosts(ctx, flags)
+		options = append(options, hosts.options...)
+		notes = hosts.notes
+		faults = append(faults, lines(err)...)
+	}
+
+	r := &request{options: options, key: key, minting: minting}
+
+	for _, variant := range variants {
+		made, err := r.with(variant, key)
+		if err == nil {
+			notes = addNew(notes, made.Notes()...)
+		}
+
+		for _, fault := range lines(err) {
+			if !slices.ContainsFunc(faults, func(f error) bool { return f.Error() == fault.Error() }) {
+				faults = append(faults, usageError{fault})
+			}
+		}
+	}
+
+	if err := errors.Join(append(faults, keyErr)...); err != nil {
+		return nil, err
+	}
+
+	if !flags.quiet {
+		p.note(notes...)
+	}
+
+	return r, nil
+}
+
+// patch mints the key where that is asked for, once, and makes a variant of the patch with it.
+func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, error) {
+	if r.minting != nil && !r.minting.done() {
+		key, err := r.minting.mint(ctx)
+		if err != nil {
+			return nil, err
+		}
+
+		r.key = key
+	}
+
+	return r.with(variant, r.key)
+}
+
+func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, error) {
+	return patch.New(slices.Concat(r.options, variant, []patch.Option{patch.WithAuthKey(key)})...)
+}
+
+// lines returns the errors that are joined in one.
+func lines(err error) []error {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		var all []error
+		for _, one := range joined.Unwrap() {
+			all = append(all, lines(one)...)
+		}
+
+		return all
+	}
+
+	if err == nil {
+		return nil
+	}
+
+	return []error{err}
+}
+
+func addNew(notes []string, more ...string) []string {
+	for _, note := range more {
+		if !slices.Contains(notes, note) {
+			notes = append(notes, note)
+		}
+	}
+
+	return notes
 }

@@ -26,6 +26,7 @@ type program struct {
 	stdin       io.Reader
 	stdout      io.Writer
 	stderr      io.Writer
+	interrupts  interrupts
 
 	// delivered is set once a patch was written, or an attempt was made.
 	delivered bool
@@ -34,6 +35,9 @@ type program struct {
 // run runs the program and returns its exit code. The environment is in the form of [os.Environ].
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
+
+	ctx, stop := p.interrupts.watch(ctx)
+	defer stop()
 
 	root := p.rootCommand()
 	root.SetArgs(args)
@@ -44,6 +48,10 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return exitDone
+	}
+
+	if exit, ok := errors.AsType[childExit](err); ok {
+		return int(exit) // the child has said why
 	}
 
 	p.report(err)
@@ -77,7 +85,7 @@ func (p *program) rootCommand() *cobra.Command {
 	patch.Use = "patch"
 	patch.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(patch, p.versionCommand())
+	root.AddCommand(patch, p.applyCommand(), p.execCommand(), p.keyCommand(), p.schematicCommand(), p.versionCommand())
 	root.AddCommand(p.verifyCommand())
 
 	// the flags of every command can be given as variables

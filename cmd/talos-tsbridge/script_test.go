@@ -6,18 +6,28 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configpatcher"
 	"github.com/siderolabs/talos/pkg/machinery/config/container"
+	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
+	"github.com/siderolabs/talos/pkg/machinery/config/generate"
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/constants"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
 )
 
 func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"talos-tsbridge": main,
 		"take-patches":   takePatches,
+		"stand-in-child": standInChild,
+		"gen-config":     genConfig,
 	})
 }
 
@@ -32,11 +42,27 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("HOME", env.WorkDir)
 
+			// a tailnet of the script's own, which TAILSCALE_API_KEY=$API_TOKEN leads to
+			tailnet := authkeytest.NewServer()
+			env.Defer(tailnet.Close)
+			env.Values[tailnetOf{}] = tailnet
+
+			id, secret := tailnet.AddOAuthClient(authkeytest.OAuthClient{Tags: []string{"tag:k8s"}})
+
+			for name, value := range map[string]string{
+				"TAILSCALE_BASE_URL": tailnet.URL, "API_URL": tailnet.URL, "API_TOKEN": tailnet.AddAPIToken(), "CLIENT_ID": id, "CLIENT_SECRET": secret,
+			} {
+				env.Setenv(name, value)
+			}
+
 			return setVerifyServers(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"mode":   checkMode,
 			"exitis": checkExit,
+			"keys":   checkKeys,
+			"slow":   makeSlow,
+			"broken": makeBroken,
 		},
 	})
 }
@@ -44,30 +70,46 @@ func TestScripts(t *testing.T) {
 // takePatches reads patches as talosctl does for its --config-patch flags, and says what it took.
 func takePatches() {
 	patches, err := configpatcher.LoadPatches(os.Args[1:])
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	check(err)
 
 	empty, err := container.New()
-	if err != nil {
-		panic(err)
-	}
+	check(err)
 
-	var provider coreconfig.Provider = empty
+	output, err := configpatcher.Apply(configpatcher.WithConfig(empty), patches)
+	check(err)
 
-	output, err := configpatcher.Apply(configpatcher.WithConfig(provider), patches)
-	if err == nil {
-		provider, err = output.Config()
-	}
-
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+	provider, err := output.Config()
+	check(err)
 
 	for _, document := range provider.Documents() {
 		fmt.Println("took", document.Kind())
+	}
+}
+
+// genConfig writes a machine config as talosctl gen config does: gen-config VERSION ROLE FILE.
+func genConfig() {
+	contract, err := coreconfig.ParseContractFromVersion(os.Args[1])
+	check(err)
+
+	role, err := machine.ParseType(os.Args[2])
+	check(err)
+
+	input, err := generate.NewInput("test", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
+		generate.WithVersionContract(contract), generate.WithInstallDisk("/dev/sda"))
+	check(err)
+
+	config, err := input.Config(role)
+	check(err)
+
+	text, err := config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
+	check(err)
+	check(os.WriteFile(os.Args[3], text, 0o600))
+}
+
+func check(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
 }
 
@@ -103,4 +145,41 @@ func exitCode(err error) string {
 	}
 
 	return err.Error()
+}
+
+// tailnetOf is the key of a script's tailnet.
+type tailnetOf struct{}
+
+func tailnetFor(ts *testscript.TestScript) *authkeytest.Server {
+	server, ok := ts.Value(tailnetOf{}).(*authkeytest.Server)
+	if !ok {
+		ts.Fatalf("no tailnet")
+	}
+
+	return server
+}
+
+// checkKeys checks how many keys were ever made, and how many of them are alive: keys MADE LIVE.
+func checkKeys(ts *testscript.TestScript, _ bool, args []string) {
+	made, live := len(tailnetFor(ts).Keys()), len(tailnetFor(ts).LiveKeys())
+	if got := fmt.Sprintf("%d %d", made, live); got != strings.Join(args, " ") {
+		ts.Fatalf("%d keys were made and %d are alive, not %s", made, live, strings.Join(args, " and "))
+	}
+}
+
+// makeSlow makes each answer of the API take a time: slow 300ms.
+func makeSlow(ts *testscript.TestScript, _ bool, args []string) {
+	latency, err := time.ParseDuration(args[0])
+	ts.Check(err)
+	tailnetFor(ts).SetLatency(latency)
+}
+
+// makeBroken makes the API answer requests of a kind with a status: broken 'delete key' 500. Status 0 mends it.
+func makeBroken(ts *testscript.TestScript, _ bool, args []string) {
+	status, err := strconv.Atoi(args[1])
+	ts.Check(err)
+
+	if tailnetFor(ts).ClearFaults(); status != 0 {
+		tailnetFor(ts).Fail(authkeytest.Fault{On: authkeytest.Endpoint(args[0]), Status: status})
+	}
 }

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -66,7 +65,7 @@ type verifyFlags struct {
 	manifest bool
 	image    string
 
-	nodeFlags
+	talosFlags
 }
 
 func (p *program) verifyCommand() *cobra.Command {
@@ -137,10 +136,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		return err
 	}
 
-	// what is known is printed when the user ends the wait
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-
+	// when the user ends the wait, ctx ends, and what is known by then is printed
 	progress := p.newProgress(flags, targets)
 	checker.OnAttempt = progress.attempt
 

@@ -52,3 +52,45 @@ func Parse(version string) (*config.VersionContract, error) {
 func KubeNodeConfig(contract *config.VersionContract) bool {
 	return contract.MultidocKubernetesConfigSupported()
 }
+
+// DeleteDirectives reports whether a patch may delete what is not there: before, Talos panics over it or, on the oldest
+// contract, does not read it.
+func DeleteDirectives(contract *config.VersionContract) bool {
+	return contract.Greater(config.TalosVersion1_13)
+}
+
+// StaticHostConfig reports whether names of addresses are set by StaticHostConfig documents. Before, they are
+// machine.network.extraHostEntries of the v1alpha1 config.
+func StaticHostConfig(contract *config.VersionContract) bool {
+	return contract.MultidocNetworkConfigSupported()
+}
+
+// StaticHostsForPods reports whether a node of the contract's version answers the DNS questions of its pods from its static
+// hosts. Before, only the node itself knows them, from its /etc/hosts.
+func StaticHostsForPods(contract *config.VersionContract) bool {
+	return contract.Greater(config.TalosVersion1_13)
+}
+
+// ResolverConfig reports whether the nameservers are set by the ResolverConfig document. Before, they are
+// machine.network.nameservers of the v1alpha1 config.
+func ResolverConfig(contract *config.VersionContract) bool {
+	return contract.MultidocNetworkConfigSupported()
+}
+
+// KubeSpanConfig reports whether KubeSpan is set by the KubeSpanConfig document. Before, it is machine.network.kubespan of
+// the v1alpha1 config. Each form is rejected beside the other.
+func KubeSpanConfig(contract *config.VersionContract) bool {
+	return contract.KubeSpanMultidocConfig()
+}
+
+// SysctlConfig reports whether kernel parameters are set by the SysctlConfig document. Before, they are machine.sysctls of
+// the v1alpha1 config.
+func SysctlConfig(contract *config.VersionContract) bool {
+	return contract.MultidocSysctlConfigSupported()
+}
+
+// UnattendedInstallConfig reports whether the installer image is set by the UnattendedInstallConfig document. Before, it is
+// machine.install.image of the v1alpha1 config, which is rejected beside the document.
+func UnattendedInstallConfig(contract *config.VersionContract) bool {
+	return contract.UnattendedInstallConfig()
+}

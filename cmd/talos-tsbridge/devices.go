@@ -1,0 +1,69 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// lookedUp is the static hosts that were looked up.
+type lookedUp struct {
+	options []patch.Option
+	notes   []string
+}
+
+// staticHosts looks up the devices that the flags ask for, by their name in MagicDNS and the short one.
+func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp, error) {
+	if len(flags.staticHostsFrom) == 0 {
+		return lookedUp{}, nil
+	}
+
+	tags, err := tailnet.ParseTags(flags.staticHostsFrom)
+	if err != nil {
+		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
+	}
+
+	list := strings.Join(tags, ",")
+
+	if flags.dryRun {
+		return lookedUp{notes: []string{"dry run: the devices with " + list + " were not looked up, their static hosts are missing"}}, nil
+	}
+
+	devices, err := authkey.DevicesFromEnv(p.environment.lookup)
+	if err != nil {
+		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
+	}
+
+	found, err := devices.Tagged(ctx, tags...)
+	if err != nil {
+		return lookedUp{}, fmt.Errorf("static-hosts-from: %w", err)
+	}
+
+	var (
+		result lookedUp
+		names  []string
+	)
+
+	for _, device := range found {
+		addresses := make([]string, 0, len(device.Addresses))
+		for _, address := range device.Addresses {
+			addresses = append(addresses, address.String())
+		}
+
+		names = append(names, device.Name)
+		result.options = append(result.options, patch.WithStaticHost(device.Name, addresses...))
+
+		if short := device.ShortName(); short != "" {
+			result.options = append(result.options, patch.WithStaticHost(short, addresses...))
+		}
+	}
+
+	result.notes = []string{fmt.Sprintf("static hosts of %s: %s; when one of them is registered anew, run talos-tsbridge with --static-hosts-from %s again",
+		list, strings.Join(names, ", "), list)}
+
+	return result, nil
+}

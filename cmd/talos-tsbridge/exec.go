@@ -1,0 +1,226 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// standIn is the argument that stands for the patch. talosctl itself takes it for the name of a file.
+const standIn = "@-"
+
+func (p *program) execCommand() *cobra.Command {
+	flags := &patchFlags{}
+
+	cmd := &cobra.Command{
+		Use:   "exec [flags] -- COMMAND ARGUMENT...",
+		Short: "Run a command with the patch in place of each argument @-",
+		Long: `Runs a command, and gives it the patch for each argument @-, also at the end of --FLAG=@-: through a pipe of its own, so
+that nothing is on a disk, in the arguments or in the environment of the command. The variables of keys and of API
+credentials are taken out of its environment.
+
+After --config-patch-control-plane the patch has what control planes need beside what every node needs, after
+--config-patch-worker what workers do. Where --config-patch @- is there too, they have only what comes on top.
+
+The exit code is that of the command. A key that was minted for a command that fails, or that does not read it, is revoked.`,
+		Example: `  talos-tsbridge exec --advertise-tags tag:k8s -- \
+    talosctl gen config mycluster https://192.168.1.10:6443 --config-patch-control-plane @- --config-patch-worker @-`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 || cmd.ArgsLenAtDash() != 0 {
+				return usagef("%s needs a command after --, such as -- talosctl gen config NAME URL --config-patch @-", cmd.CommandPath())
+			}
+
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.exec(cmd.Context(), cmd.Flags(), flags, args)
+		},
+	}
+
+	flags.bind(cmd)
+	flags.bindBase(cmd)
+
+	for _, useless := range []string{"output", "redact"} {
+		if err := cmd.Flags().MarkHidden(useless); err != nil {
+			panic(err) // the flag does not exist: a mistake in the line above
+		}
+	}
+
+	return cmd
+}
+
+func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, args []string) error {
+	if err := checkExec(flags); err != nil {
+		return err
+	}
+
+	patches, err := findStandIns(args)
+	if err != nil {
+		return err
+	}
+
+	variants := make([][]patch.Option, len(patches))
+	for i, one := range patches {
+		variants[i] = one.options(flags)
+	}
+
+	request, err := p.newRequest(ctx, given, flags, variants...)
+	if err != nil {
+		return err
+	}
+
+	texts := make([][]byte, len(patches))
+
+	for i, variant := range variants {
+		made, err := request.patch(ctx, variant)
+		if err == nil {
+			texts[i], err = made.Bytes()
+		}
+
+		if err != nil {
+			request.minting.takeBack(ctx)
+
+			return err
+		}
+	}
+
+	delivered, err := p.runChild(ctx, args, patches, texts, flags.authKey == "-")
+	if err != nil || !delivered {
+		request.minting.takeBack(ctx)
+	}
+
+	return err
+}
+
+func checkExec(flags *patchFlags) error {
+	switch {
+	case runtime.GOOS == "windows":
+		return usagef("exec needs pipes that a program can open by name, which Windows does not have: write the patch to a file with -o")
+	case flags.output != "":
+		return usagef("exec hands the patch to the command: leave --output out")
+	case flags.redact:
+		return usagef("exec hands the patch to the command, which a redacted one is of no use to: leave --redact out")
+	}
+
+	return nil
+}
+
+// standInAt is an argument that stands for a patch.
+type standInAt struct {
+	index int
+	// prefix is what stands before the @ in the argument.
+	prefix string
+	// flag is the flag that the argument belongs to.
+	flag string
+	// additions tells that another argument brings what every node may carry.
+	additions bool
+	// withoutEtcd tells that another argument is the one for control planes.
+	withoutEtcd bool
+}
+
+// roles are the roles that talosctl's flags are for: those of --config-patch are for any.
+var roles = map[string]machine.Type{
+	flagAll:          machine.TypeUnknown,
+	flagControlPlane: machine.TypeControlPlane,
+	flagWorker:       machine.TypeWorker,
+}
+
+const (
+	flagAll          = "--config-patch"
+	flagControlPlane = "--config-patch-control-plane"
+	flagWorker       = "--config-patch-worker"
+)
+
+// findStandIns finds the arguments that stand for patches. Talos adds a patch to what another one set, so none may be
+// given twice.
+func findStandIns(args []string) ([]standInAt, error) {
+	var (
+		found []standInAt
+		flags []string
+	)
+
+	for i, arg := range args[1:] {
+		prefix, isStandIn := strings.CutSuffix(arg, standIn)
+		isValue := strings.HasPrefix(prefix, "-") && strings.HasSuffix(prefix, "=")
+
+		if !isStandIn || prefix != "" && !isValue {
+			continue
+		}
+
+		flag := strings.TrimSuffix(prefix, "=")
+		if flag == "" {
+			flag = args[i]
+		}
+
+		if _, ofTalosctl := roles[flag]; ofTalosctl && slices.Contains(flags, flag) {
+			return nil, usagef("%s %s is there twice: talosctl would add the patch to itself, give it once", flag, standIn)
+		}
+
+		flags = append(flags, flag)
+		found = append(found, standInAt{index: i + 1, prefix: prefix, flag: flag})
+	}
+
+	if len(found) == 0 {
+		return nil, usagef("no argument of the command is %s, which stands for the patch: write --config-patch %s, or -p %s", standIn, standIn, standIn)
+	}
+
+	for i := range found {
+		found[i].additions = roles[found[i].flag] != machine.TypeUnknown && slices.Contains(flags, flagAll)
+		found[i].withoutEtcd = found[i].flag != flagControlPlane && slices.Contains(flags, flagControlPlane)
+	}
+
+	return found, nil
+}
+
+// options returns what makes the patch the one for its place.
+func (s standInAt) options(flags *patchFlags) []patch.Option {
+	options := flags.roleOptions()
+	if s.withoutEtcd {
+		options = nil
+	}
+
+	// the role of a base is not that of every node that talosctl generates a config for
+	if role, ok := roles[s.flag]; ok && (role != machine.TypeUnknown || flags.role == "") {
+		options = append(options, patch.WithRole(role))
+	}
+
+	if s.additions {
+		options = append(options, patch.WithRoleAdditionsOnly())
+	}
+
+	return options
+}
+
+// childExit is the exit code of a child that failed.
+type childExit int
+
+func (e childExit) Error() string { return fmt.Sprintf("the command failed with exit code %d", int(e)) }
+
+// childEnvironment is the environment without keys and credentials.
+func (e environment) childEnvironment() []string {
+	secret := []string{
+		authkey.EnvName, "TS_AUTH_KEY", authkey.EnvAPIKey, authkey.EnvClientID, authkey.EnvClientSecret, authkey.EnvIdentityToken,
+		authkey.EnvClientIDShort, authkey.EnvClientSecretShort,
+	}
+
+	var variables []string
+
+	for name, value := range e {
+		if !slices.Contains(secret, name) && !strings.HasPrefix(name, variablePrefix) {
+			variables = append(variables, name+"="+value)
+		}
+	}
+
+	slices.Sort(variables)
+
+	return variables
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+)
+
+func (p *program) keyCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "key",
+		Short: "Mint or revoke an auth key alone, for scripts",
+		Long: `Mints or revokes auth keys through the API of Tailscale, or of a Headscale server.
+
+The credentials come from the environment: ` + authkey.EnvUsage + `;
+the server from ` + authkey.EnvBaseURL + `.`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return usagef("%s needs a command: mint or revoke", cmd.CommandPath())
+		},
+	}
+
+	cmd.AddCommand(p.keyMintCommand(), p.keyRevokeCommand())
+
+	return cmd
+}
+
+func (p *program) keyMintCommand() *cobra.Command {
+	var (
+		flags  keyFlags
+		output string
+	)
+
+	cmd := &cobra.Command{
+		Use:   "mint",
+		Short: "Print a new auth key",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return p.printKey(cmd.Context(), &flags, output)
+		},
+	}
+
+	cmd.Flags().SortFlags = false
+	cmd.Flags().StringVar(&flags.tags, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
+	flags.bind(cmd)
+	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
+	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "do everything but call the Tailscale API")
+	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no notes on standard error")
+
+	return cmd
+}
+
+func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) error {
+	minting, err := p.newMinting(flags)
+	if err != nil {
+		return err
+	}
+
+	key, err := minting.mint(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := p.write(ctx, output, []byte(key.Reveal()+"\n")); err != nil {
+		minting.takeBack(ctx)
+
+		return err
+	}
+
+	return nil
+}
+
+func (p *program) keyRevokeCommand() *cobra.Command {
+	var (
+		tailnet string
+		quiet   bool
+	)
+
+	cmd := &cobra.Command{
+		Use:   "revoke ID...",
+		Short: "Revoke auth keys by their IDs",
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return usagef("%s needs the ID of a key, which talos-tsbridge prints when it mints one", cmd.CommandPath())
+			}
+
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, ids []string) error {
+			return p.revokeKeys(cmd.Context(), ids, &keyFlags{tailnet: tailnet, quiet: quiet})
+		},
+	}
+
+	cmd.Flags().StringVar(&tailnet, "tailnet", "", "`name` of the tailnet (default: TAILSCALE_TAILNET, or the credential's own)")
+	cmd.Flags().BoolVar(&quiet, "quiet", false, "no notes on standard error")
+
+	return cmd
+}
+
+// revokeKeys revokes each key, also when others fail.
+func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags) error {
+	minter, err := p.minter(flags)
+	if err != nil {
+		return err
+	}
+
+	var faults []error
+
+	for _, id := range ids {
+		if err := minter.Revoke(ctx, id); err != nil {
+			faults = append(faults, err)
+
+			continue
+		}
+
+		if !flags.quiet {
+			p.note("revoked auth key " + id)
+		}
+	}
+
+	return errors.Join(faults...)
+}

@@ -1,0 +1,82 @@
+package tailnet
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// extensionServiceConfig is the document that configures the extension.
+type extensionServiceConfig struct {
+	Kind        string       `yaml:"kind"`
+	Name        string       `yaml:"name"`
+	ConfigFiles []configFile `yaml:"configFiles"`
+	Environment []string     `yaml:"environment"`
+}
+
+type configFile struct {
+	Content   string `yaml:"content"`
+	MountPath string `yaml:"mountPath"`
+}
+
+// buildBridge builds our own binary from this checkout, as its users do: with
+// the workspace file at the root.
+func buildBridge(folder string) (string, error) {
+	binary := filepath.Join(folder, "talos-tsbridge")
+
+	_, err := goCommandIn("../../..", append(os.Environ(), "GOWORK="), "build", "-o", binary, "./cmd/talos-tsbridge")
+
+	return binary, err
+}
+
+// printPatch has our binary print a patch with the key and gives its document
+// for the extension.
+func printPatch(t *testing.T, key string, flags ...string) extensionServiceConfig {
+	t.Helper()
+
+	var stderr bytes.Buffer
+
+	command := bridge(key, flags...)
+	command.Stderr = &stderr
+
+	patch, err := command.Output()
+	if err != nil {
+		t.Fatalf("talos-tsbridge %v: %v\n%s", flags, err, &stderr)
+	}
+
+	return extensionDocument(t, patch)
+}
+
+// bridge is our binary with the key in its environment, and nothing else there
+// that it might read.
+func bridge(key string, flags ...string) *exec.Cmd {
+	command := exec.Command(programs.bridge, flags...)
+	command.Env = []string{"TS_AUTHKEY=" + key}
+
+	return command
+}
+
+func extensionDocument(t *testing.T, patch []byte) extensionServiceConfig {
+	t.Helper()
+
+	documents := yaml.NewDecoder(bytes.NewReader(patch))
+
+	for {
+		var document extensionServiceConfig
+
+		switch err := documents.Decode(&document); {
+		case errors.Is(err, io.EOF):
+			t.Fatal("the patch has no ExtensionServiceConfig for tailscale")
+		case err != nil:
+			t.Fatal(err)
+		case document.Kind == "ExtensionServiceConfig" && document.Name == "tailscale":
+			return document
+		}
+	}
+}

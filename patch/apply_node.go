@@ -1,0 +1,204 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+)
+
+// applyNode puts what a node of a tailnet needs besides into the config. What is a choice, such as the nameservers, is
+// replaced; names and static hosts join those that are there.
+func (p *Patch) applyNode(s *stream, _ bool) error {
+	if (p.node.firewallPort != 0 || p.node.kubernetesRule) && !s.blocksByDefault() {
+		return errors.New(noDefaultBlock("the API of the node"))
+	}
+
+	for _, fragment := range p.node.fragments(p.contract) {
+		if err := s.setMachine(fragment.MachineConfig); err != nil {
+			return err
+		}
+	}
+
+	for _, document := range p.node.documents(p.contract) {
+		if err := s.put(document); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// setMachine sets the fields of the v1alpha1 config that a fragment has.
+func (s *stream) setMachine(ours *v1alpha1.MachineConfig) error {
+	theirs := s.provider.RawV1Alpha1().MachineConfig
+	set := func(earlier, value any, path ...string) error {
+		if reflect.DeepEqual(earlier, value) {
+			return nil
+		}
+
+		return s.set(v1alpha1.Version, "", value, append([]string{"machine"}, path...)...)
+	}
+
+	var faults []error
+
+	if ours.MachineCertSANs != nil {
+		faults = append(faults, set(theirs.MachineCertSANs, union(theirs.MachineCertSANs, ours.MachineCertSANs), "certSANs"))
+	}
+
+	for name, value := range ours.MachineSysctls {
+		faults = append(faults, set(theirs.MachineSysctls[name], value, "sysctls", name))
+	}
+
+	if ours.MachineInstall != nil {
+		earlier := ""
+		if theirs.MachineInstall != nil {
+			earlier = theirs.MachineInstall.InstallImage
+		}
+
+		faults = append(faults, set(earlier, ours.MachineInstall.InstallImage, "install", "image"))
+	}
+
+	if ours.MachineNetwork != nil {
+		earlier := theirs.MachineNetwork
+		if earlier == nil {
+			earlier = &v1alpha1.NetworkConfig{}
+		}
+
+		faults = append(faults, setNetwork(set, earlier, ours.MachineNetwork))
+	}
+
+	return errors.Join(faults...)
+}
+
+func setNetwork(set func(earlier, value any, path ...string) error, theirs, ours *v1alpha1.NetworkConfig) error {
+	var faults []error
+
+	if ours.NameServers != nil {
+		faults = append(faults, set(theirs.NameServers, ours.NameServers, "network", "nameservers"))
+	}
+
+	if ours.ExtraHostEntries != nil {
+		faults = append(faults, set(theirs.ExtraHostEntries, joinHosts(theirs.ExtraHostEntries, ours.ExtraHostEntries), "network", "extraHostEntries"))
+	}
+
+	if ours.NetworkKubeSpan != nil {
+		var earlier []string
+		if theirs.NetworkKubeSpan != nil && theirs.NetworkKubeSpan.KubeSpanFilters != nil {
+			earlier = theirs.NetworkKubeSpan.KubeSpanFilters.KubeSpanFiltersEndpoints
+		}
+
+		faults = append(faults, set(earlier, ours.NetworkKubeSpan.KubeSpanFilters.KubeSpanFiltersEndpoints, "network", "kubespan", "filters", "endpoints"))
+	}
+
+	return errors.Join(faults...)
+}
+
+// joinHosts returns the entries of both lists, one for each address.
+func joinHosts(theirs, ours []*v1alpha1.ExtraHost) []*v1alpha1.ExtraHost {
+	joined := slices.Clone(theirs)
+
+	for _, host := range ours {
+		i := slices.IndexFunc(joined, func(h *v1alpha1.ExtraHost) bool { return h.HostIP == host.HostIP })
+		if i < 0 {
+			joined = append(joined, host)
+		} else {
+			joined[i] = &v1alpha1.ExtraHost{HostIP: host.HostIP, HostAliases: union(joined[i].HostAliases, host.HostAliases)}
+		}
+	}
+
+	return joined
+}
+
+// union returns the texts of both lists, each once, those of the first as they are.
+func union(theirs, ours []string) []string {
+	joined := slices.Clone(theirs)
+
+	for _, text := range ours {
+		if !slices.Contains(joined, text) {
+			joined = append(joined, text)
+		}
+	}
+
+	return joined
+}
+
+// put puts a document in the place of an earlier one, or sets the fields of it that are ours.
+func (s *stream) put(document config.Document) error {
+	kind, name := document.Kind(), ""
+	if named, ok := document.(config.NamedDocument); ok {
+		name = named.Name()
+	}
+
+	if s.find(kind, name) == nil {
+		text, err := encode([]config.Document{document})
+		if err == nil {
+			s.add(text)
+		}
+
+		return err
+	}
+
+	switch ours := document.(type) {
+	case *network.StaticHostConfigV1Alpha1:
+		return change(s, ours, name, func(theirs *network.StaticHostConfigV1Alpha1) (any, any, []string) {
+			return theirs.Hostnames, union(theirs.Hostnames, ours.Hostnames), []string{"hostnames"}
+		})
+	case *network.ResolverConfigV1Alpha1:
+		return change(s, ours, name, func(theirs *network.ResolverConfigV1Alpha1) (any, any, []string) {
+			return theirs.ResolverNameservers, ours.ResolverNameservers, []string{"nameservers"}
+		})
+	case *network.KubeSpanConfigV1Alpha1:
+		return change(s, ours, name, func(theirs *network.KubeSpanConfigV1Alpha1) (any, any, []string) {
+			var earlier []string
+			if theirs.ConfigFilters != nil {
+				earlier = theirs.ConfigFilters.ConfigEndpoints
+			}
+
+			return earlier, ours.ConfigFilters.ConfigEndpoints, []string{"filters", "endpoints"}
+		})
+	case *runtime.SysctlConfigV1Alpha1:
+		return change(s, ours, name, func(theirs *runtime.SysctlConfigV1Alpha1) (any, any, []string) {
+			return theirs.Params[forwardingSysctl], ours.Params[forwardingSysctl], []string{"params", forwardingSysctl}
+		})
+	case *network.RuleConfigV1Alpha1:
+		return s.replaceRule(ours)
+	}
+
+	return fmt.Errorf("the machine config has a document %s already, which cannot be changed", kind)
+}
+
+// change sets one field of a document unless it has the value already.
+func change[T config.Document](s *stream, ours T, name string, field func(theirs T) (earlier, value any, path []string)) error {
+	theirs, err := findDocument[T](s, ours.Kind(), name)
+	if err != nil {
+		return err
+	}
+
+	earlier, value, path := field(theirs)
+	if reflect.DeepEqual(earlier, value) {
+		return nil
+	}
+
+	return s.set(ours.Kind(), name, value, path...)
+}
+
+// replaceRule replaces a firewall rule, which is ours as a whole.
+func (s *stream) replaceRule(ours *network.RuleConfigV1Alpha1) error {
+	theirs, err := findDocument[*network.RuleConfigV1Alpha1](s, ours.Kind(), ours.Name())
+	if err != nil || reflect.DeepEqual(theirs, ours) {
+		return err
+	}
+
+	text, err := encode([]config.Document{ours})
+	if err == nil {
+		s.find(ours.Kind(), ours.Name()).replace(text)
+	}
+
+	return err
+}

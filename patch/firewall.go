@@ -1,0 +1,147 @@
+package patch
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
+	"github.com/siderolabs/talos/pkg/machinery/constants"
+	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+)
+
+// The ports that the rules open. Control planes serve Kubernetes on the port that Talos uses unless it is told another.
+const (
+	tailscaledPort = 41641
+	kubernetesPort = constants.DefaultControlPlanePort
+)
+
+func (p *Patch) setFirewall(o *options) error {
+	if !o.firewall {
+		return nil
+	}
+
+	port, err := o.firewallPort()
+	if err != nil {
+		return err
+	}
+
+	p.node.firewallPort, p.node.kubernetesRule = port, p.role.IsControlPlane()
+
+	closed := "the Talos API"
+	if p.role.IsControlPlane() {
+		closed += " and the Kubernetes API"
+	}
+
+	switch {
+	case o.base == nil:
+	case o.baseBlocks:
+		return nil
+	default:
+		return errors.New("firewall: " + noDefaultBlock(closed))
+	}
+
+	p.notes = append(p.notes, "firewall: only for a config that has NetworkDefaultActionConfig with ingress: block; without it these rules close "+
+		closed+" to everyone outside of the tailnet, the LAN included")
+
+	return nil
+}
+
+// noDefaultBlock says what is missing in a machine config that must not get firewall rules.
+func noDefaultBlock(closed string) string {
+	return "the machine config does not block by default, and so the rules would close " + closed + " to everyone outside of the tailnet, the LAN " +
+		"included: add NetworkDefaultActionConfig with ingress: block and rules for the LAN first"
+}
+
+// fixedPort is the port that tailscaled is told to listen on, nil for none.
+func (o *options) fixedPort() *uint16 {
+	isGiven := slices.ContainsFunc(o.environment, func(v variable) bool { return v.name == tailscaledExtraArgs })
+
+	if o.port != nil || !o.firewall || isGiven {
+		return o.port
+	}
+
+	port := uint16(tailscaledPort)
+
+	return &port
+}
+
+// firewallPort is the port that a rule can name.
+func (o *options) firewallPort() (uint16, error) {
+	port := o.fixedPort()
+	if port == nil {
+		port = portOf(o.environment)
+	}
+
+	switch {
+	case port == nil:
+		return 0, errors.New("firewall: variable " + tailscaledExtraArgs + " leaves the port of tailscaled open, and a rule has to name it: add " +
+			"--port=41641 to it")
+	case *port == 0:
+		return 0, errors.New("firewall: port 0 of tailscaled is any port, and a rule has to name it: write one such as 41641")
+	}
+
+	return *port, nil
+}
+
+// portOf returns the port in the arguments of tailscaled, or nil.
+func portOf(environment []variable) *uint16 {
+	for _, v := range environment {
+		if v.name != tailscaledExtraArgs {
+			continue
+		}
+
+		arguments, _ := tailscaledFlags.parse(strings.Fields(v.value)) // its fault is that of the variable
+
+		for _, argument := range arguments {
+			if argument.name != "port" {
+				continue
+			}
+
+			if number, err := strconv.ParseUint(argument.value, 0, 16); err == nil {
+				port := uint16(number)
+
+				return &port
+			}
+		}
+	}
+
+	return nil
+}
+
+func firewallDocuments(port uint16, kubernetes bool) []config.Document {
+	tailnet := []netip.Prefix{nodeip.TailnetIPv4, nodeip.TailnetIPv6}
+
+	var documents []config.Document
+
+	if port != 0 {
+		documents = append(documents,
+			firewallRule("tailnet-tailscaled", nethelpers.ProtocolUDP, port, cidr.AllIPv4, cidr.AllIPv6),
+			firewallRule("tailnet-apid", nethelpers.ProtocolTCP, constants.ApidPort, tailnet...))
+	}
+
+	if kubernetes {
+		documents = append(documents, firewallRule("tailnet-kube-apiserver", nethelpers.ProtocolTCP, kubernetesPort, tailnet...))
+	}
+
+	return documents
+}
+
+func firewallRule(name string, protocol nethelpers.Protocol, port uint16, sources ...netip.Prefix) *network.RuleConfigV1Alpha1 {
+	rule := network.NewRuleConfigV1Alpha1()
+	rule.MetaName = name
+	rule.PortSelector.Protocol = protocol
+	rule.PortSelector.Ports = network.PortRanges{{Lo: port, Hi: port}}
+
+	for _, source := range sources {
+		rule.Ingress = append(rule.Ingress, network.IngressRule{Subnet: source})
+	}
+
+	return rule
+}

@@ -1,0 +1,59 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+
+	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// imageReference is the reference of a container image that says which one it is: by its tag, its digest, or both.
+var imageReference = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
+
+// stockImages are parts of the references of images that hold no system extension: Talos's own installer, and what Image
+// Factory makes of the empty schematic.
+var stockImages = []string{"/siderolabs/installer", "/376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"}
+
+func (p *Patch) setInstallImage(o *options) error {
+	image := o.installImage
+
+	switch {
+	case image == "":
+		return nil
+	case quote.LooksSecret(image):
+		return errors.New("install-image looks like a key: write the image that talos-tsbridge schematic --image prints")
+	case !imageReference.MatchString(image):
+		return fmt.Errorf("install-image %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints", quote.Value(image))
+	}
+
+	for _, stock := range stockImages {
+		if strings.Contains(image, stock+":") || strings.Contains(image, stock+"@") {
+			p.notes = append(p.notes, "install-image: this image holds no system extension, so the node does not join: use the one that "+
+				"talos-tsbridge schematic --image prints")
+		}
+	}
+
+	if contract.UnattendedInstallConfig(p.contract) {
+		p.notes = append(p.notes, "install-image is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl gen "+
+			"config with --install-image "+image)
+
+		return nil
+	}
+
+	p.node.installImage = image
+
+	return nil
+}
+
+func installImageFragment(image string) *v1alpha1.MachineConfig {
+	if image == "" {
+		return nil
+	}
+
+	return &v1alpha1.MachineConfig{MachineInstall: &v1alpha1.InstallConfig{InstallImage: image}}
+}

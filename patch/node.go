@@ -1,0 +1,74 @@
+package patch
+
+import (
+	"errors"
+	"net/netip"
+
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+)
+
+// node is what a node of a tailnet needs besides the service and its node IP, checked. The zero node needs nothing.
+type node struct {
+	hosts       []staticHost
+	nameservers []netip.Addr
+	certSANs    []string
+	// firewallPort is the port of tailscaled, 0 for no rules.
+	firewallPort uint16
+	// kubernetesRule tells that there is a rule for the Kubernetes API, which control planes serve.
+	kubernetesRule bool
+	kubeSpanFilter bool
+	forwardIPv6    bool
+	installImage   string
+}
+
+// setNode checks what the options say about the node. Its error joins all faults.
+func (p *Patch) setNode(o *options) error {
+	p.node.kubeSpanFilter = o.kubeSpanFilter
+	p.node.forwardIPv6 = p.service.ipv6Routes
+
+	return errors.Join(
+		p.setStaticHosts(o),
+		p.setNameservers(o),
+		p.setCertSANs(o),
+		p.setFirewall(o),
+		p.setInstallImage(o),
+	)
+}
+
+// fragments returns the parts that belong into the v1alpha1 config on the contract.
+func (n node) fragments(version *coreconfig.VersionContract) []*v1alpha1.Config {
+	var fragments []*v1alpha1.Config
+
+	for _, fragment := range []*v1alpha1.MachineConfig{
+		staticHostFragment(version, n.hosts),
+		nameserverFragment(version, n.nameservers),
+		certSANFragment(n.certSANs),
+		kubeSpanFragment(version, n.kubeSpanFilter),
+		forwardingFragment(version, n.forwardIPv6),
+		installImageFragment(n.installImage),
+	} {
+		if fragment != nil {
+			fragments = append(fragments, &v1alpha1.Config{ConfigVersion: v1alpha1.Version, MachineConfig: fragment})
+		}
+	}
+
+	return fragments
+}
+
+// additions returns what only the role may carry.
+func (n node) additions() node { return node{kubernetesRule: n.kubernetesRule} }
+
+// isEmpty reports whether the node needs nothing of its role.
+func (n node) isEmpty() bool { return !n.kubernetesRule }
+
+// documents returns the documents of their own, in the order that is a promise.
+func (n node) documents(version *coreconfig.VersionContract) []config.Document {
+	documents := staticHostDocuments(version, n.hosts)
+	documents = append(documents, nameserverDocuments(version, n.nameservers)...)
+	documents = append(documents, firewallDocuments(n.firewallPort, n.kubernetesRule)...)
+	documents = append(documents, kubeSpanDocuments(version, n.kubeSpanFilter)...)
+
+	return append(documents, forwardingDocuments(version, n.forwardIPv6)...)
+}
