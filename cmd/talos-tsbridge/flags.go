@@ -50,7 +50,7 @@ type patchFlags struct {
 	etcdSubnets   []string
 
 	key keyFlags
-	nodeFlags
+	nodeSettings
 
 	redact bool
 	dryRun bool
@@ -200,7 +200,7 @@ func (f *patchFlags) options(given *pflag.FlagSet) ([]patch.Option, error) {
 		options = append(options, option)
 	}
 
-	nodeOptions, err := f.nodeFlags.options()
+	nodeOptions, err := f.nodeSettings.options()
 	if err != nil {
 		faults = append(faults, err)
 	}

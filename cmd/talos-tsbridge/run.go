@@ -85,8 +85,7 @@ func (p *program) rootCommand() *cobra.Command {
 	patch.Use = "patch"
 	patch.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(patch, p.applyCommand(), p.execCommand(), p.keyCommand(), p.schematicCommand(), p.versionCommand())
-	root.AddCommand(p.verifyCommand())
+	root.AddCommand(patch, p.applyCommand(), p.execCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(), p.versionCommand())
 
 	// the flags of every command can be given as variables
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }

@@ -10,8 +10,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
-// nodeFlags are the flags of what a node of a tailnet needs besides the service and its node IP.
-type nodeFlags struct {
+// nodeSettings are the flags of what a node of a tailnet needs besides the service and its node IP.
+type nodeSettings struct {
 	staticHosts     []string
 	staticHostsFrom []string
 
@@ -29,7 +29,7 @@ type nodeFlags struct {
 // magicDNSResolver is the one way in which --magicdns makes names known.
 const magicDNSResolver = "resolver"
 
-func (f *nodeFlags) bindNode(cmd *cobra.Command) {
+func (f *nodeSettings) bindNode(cmd *cobra.Command) {
 	flags := cmd.Flags()
 
 	flags.StringArrayVar(&f.staticHosts, "static-host", nil,
@@ -53,7 +53,7 @@ func (f *nodeFlags) bindNode(cmd *cobra.Command) {
 }
 
 // options turns the flags into options, but for the static hosts that are looked up. Its error joins all faults.
-func (f *nodeFlags) options() ([]patch.Option, error) {
+func (f *nodeSettings) options() ([]patch.Option, error) {
 	var faults []error
 
 	options := []patch.Option{
