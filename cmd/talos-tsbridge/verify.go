@@ -216,8 +216,9 @@ func (f *verifyFlags) check(args []string) error {
 		faults = append(faults, usagef("manifest or api, not both: the Job tries targets, and has no credentials"))
 	}
 
-	if (len(f.devices) > 0 || f.advertiseTags != "") && !f.api {
-		faults = append(faults, usagef("device and advertise-tags are for what the Tailscale API says: add --api"))
+	// advertise-tags without api is no fault: its variable may be set for the other commands
+	if len(f.devices) > 0 && !f.api {
+		faults = append(faults, usagef("device is a name to look up through the Tailscale API: add --api"))
 	}
 
 	if len(args) == 0 && !f.looksAtNodes() && !f.api {
