@@ -286,7 +286,7 @@ func (e evidence) explainAnswer(r Result) Finding {
 	case Stale:
 		return Finding{
 			Code: CodeStaleCopy, Cause: r.Detail + ": the first is a copy that was not changed with the device",
-			Next: []string{"change the address in the StaticHostConfig document, hostAliases or hosts file that holds the copy"},
+			Next: []string{"change the address where the copy is: in the StaticHostConfig document (talos-tsbridge --static-host), hostAliases or a hosts file"},
 		}
 	default:
 		return Finding{Code: CodeFailed, Cause: orDefault(r.Detail, "it failed"), Next: []string{"try it by hand, with nc, curl -v or dig"}}

@@ -41,11 +41,11 @@ func namesNotBridged() Finding {
 		Cause: "the tailnet is there and its names are not: the resolver in use does not ask MagicDNS, " +
 			"which is how pods and nodes are unless names are bridged",
 		Next: []string{
-			"one of three ways: a StaticHostConfig document on the nodes with the name and its tailnet IP (Talos 1.14 and later; every pod then " +
-				"resolves it, and it must be changed with the IP)",
-			"or 100.100.100.100 as the first name server of the nodes, before the usual ones: it answers SERVFAIL to all other names, and Talos then " +
-				"asks the next (every Talos; lookups take up to 2 s longer while tailscaled is down)",
-			"or hostAliases in the pods that need the name. Without any, connect to the IP and say the name in TLS: https://NAME:PORT/@IP",
+			"one of three ways: static hosts on the nodes, talos-tsbridge --static-host NAME=IP (Talos 1.14 and later; a copy, to be changed with the IP)",
+			"or the resolver of MagicDNS on the nodes, before the usual ones: talos-tsbridge --magicdns resolver --nameserver IP (every Talos; lookups take " +
+				"2 s longer while tailscaled is down)",
+			"or a stub zone in CoreDNS that forwards the tailnet's domain to 100.100.100.100 (talosctl upgrade-k8s takes it away again). " +
+				"Without any, connect to the IP and say the name in TLS: https://NAME:PORT/@IP",
 		},
 	}
 }

@@ -258,8 +258,8 @@ end=$(($(date +%s) + {{.Wait}}))
 while check_all; [ -n "$failed" ] && [ "$(date +%s)" -lt "$end" ]; do echo 'trying again'; sleep 2; done
 
 if [ -n "$unnamed" ] && [ -n "$reached" ]; then
-  echo 'The tailnet is reached and its names do not resolve in pods, which is so unless they are bridged: with a StaticHostConfig'
-  echo 'document (Talos 1.14), 100.100.100.100 as the first name server of the nodes, or hostAliases in the pods.'
+  echo 'The tailnet is reached and its names do not resolve in pods, which is so unless they are bridged: with static hosts'
+  echo '(talos-tsbridge --static-host), the resolver of MagicDNS on the nodes (--magicdns resolver), or a stub zone in CoreDNS.'
 fi
 [ -z "$failed" ]
 `

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -126,6 +125,7 @@ case "$4 $3" in
   "100.100.100.100 lushycorp-vault.magellanic-gondola.ts.net.") printf 'Server: x\n\nName: v\nAddress: 100.82.13.87\n';;
   *) echo "** server can't find it: NXDOMAIN"; exit 1;;
 esac`,
+		"sleep":  `exec /bin/sleep 0.2`,
 		"getent": `echo "getent $*" >> "$CALLS"; case $2 in bridged) echo "100.82.13.87  bridged";; lan) echo "192.168.1.5  lan";; *) exit 2;; esac`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
@@ -171,5 +171,5 @@ esac`,
 
 	log, _, err = run(verify.ManifestOptions{Wait: time.Second}, "tcp://100.82.13.87:1")
 	require.Error(t, err)
-	assert.Equal(t, 1, strings.Count(log, "trying again"))
+	assert.Contains(t, log, "trying again")
 }

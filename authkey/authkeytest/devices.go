@@ -24,6 +24,10 @@ type Device struct {
 	Created    time.Time
 	// KeyID is the ID of the key that it registered with.
 	KeyID string
+	// Expires is when it has to log in again. Default: never, as for devices with tags.
+	Expires time.Time
+	// LastSeen is when it was last connected. Default: it is connected.
+	LastSeen time.Time
 }
 
 // ErrKeyUsed and ErrKeyInvalid are what a node is told whose key cannot register it.
@@ -74,6 +78,21 @@ func (s *Server) Register(key, hostname string) (Device, error) {
 	return *device, nil
 }
 
+// SetDevice changes the device of this ID. It is a mistake if there is none.
+func (s *Server) SetDevice(id string, change func(*Device)) {
+	s.set(func() {
+		for _, device := range s.devices {
+			if device.ID == id {
+				change(device)
+
+				return
+			}
+		}
+
+		panic("there is no device " + id)
+	})
+}
+
 type deviceAnswer struct {
 	ID          string    `json:"id"`
 	NodeID      string    `json:"nodeId"`
@@ -84,15 +103,26 @@ type deviceAnswer struct {
 	Authorized  bool      `json:"authorized"`
 	IsEphemeral bool      `json:"isEphemeral"`
 	Created     time.Time `json:"created"`
-	LastSeen    time.Time `json:"lastSeen"`
 	OS          string    `json:"os"`
+
+	KeyExpiryDisabled  bool       `json:"keyExpiryDisabled"`
+	Expires            time.Time  `json:"expires,omitzero"`
+	ConnectedToControl bool       `json:"connectedToControl"`
+	LastSeen           *time.Time `json:"lastSeen,omitempty"`
 }
 
 func (d *Device) answer() deviceAnswer {
-	return deviceAnswer{
+	shown := deviceAnswer{
 		ID: d.ID, NodeID: d.ID, Name: d.Name, Hostname: d.Hostname, Addresses: d.Addresses, Tags: d.Tags,
-		Authorized: d.Authorized, IsEphemeral: d.Ephemeral, Created: d.Created, LastSeen: d.Created, OS: "linux",
+		Authorized: d.Authorized, IsEphemeral: d.Ephemeral, Created: d.Created, OS: "linux",
+		KeyExpiryDisabled: d.Expires.IsZero(), Expires: d.Expires, ConnectedToControl: d.LastSeen.IsZero(),
 	}
+
+	if !d.LastSeen.IsZero() {
+		shown.LastSeen = &d.LastSeen
+	}
+
+	return shown
 }
 
 func (s *Server) listDevices(_ *http.Request, who actor) answer {

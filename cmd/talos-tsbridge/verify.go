@@ -9,7 +9,6 @@ import (
 	"io"
 	"net/netip"
 	"os"
-	"os/signal"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -39,7 +38,8 @@ Targets are
   tailnet://NAME             NAME has a tailnet address, and the system's resolver and MagicDNS agree on it
 
 With --nodes, Talos nodes are asked through the Talos API: whether the extension is in the image, configured and running, has
-a tailnet address, and has left the node IP and etcd alone.
+a tailnet address, and has left the node IP and etcd alone. With --api, they are looked up in the tailnet, and auth keys that
+were left behind are told.
 
 The results go to standard output. The exit code is 0 when all is well, 1 when something is wrong, 2 for wrong usage, and 3
 when something could not be looked at.`
@@ -48,7 +48,7 @@ const verifyExamples = `  talos-tsbridge verify --manifest tcp://100.82.13.87:82
   talos-tsbridge verify tcp://100.82.13.87:8200 \
     https://vault.example.ts.net:8200/v1/sys/health@100.82.13.87 tailnet://vault.example.ts.net
   talos-tsbridge verify --wait 2m tcp://100.82.13.87:8200
-  talos-tsbridge verify --nodes 192.168.1.10,192.168.1.11 --patch patch.yaml`
+  talos-tsbridge verify --nodes 192.168.1.10,192.168.1.11 --patch patch.yaml --api`
 
 // verifyFlags are the flags of verify.
 type verifyFlags struct {
@@ -66,7 +66,8 @@ type verifyFlags struct {
 	manifest bool
 	image    string
 
-	nodeFlags
+	talosFlags
+	deviceFlags
 }
 
 func (p *program) verifyCommand() *cobra.Command {
@@ -106,6 +107,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.image, "image", verify.DefaultImage, "`image` of the Job, with sh, curl, getent, nc and nslookup")
 
 	f.bindNodes(flags)
+	f.bindDevices(flags)
 
 	completeValues(cmd, "from", string(verify.PlaceHost), string(verify.PlacePod), string(verify.PlaceNode))
 	completeValues(cmd, "output", outputTable, outputJSON)
@@ -137,10 +139,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		return err
 	}
 
-	// what is known is printed when the user ends the wait
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt)
-	defer stop()
-
+	// when the user ends the wait, ctx ends, and what is known by then is printed
 	progress := p.newProgress(flags, targets)
 	checker.OnAttempt = progress.attempt
 
@@ -155,6 +154,14 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		}
 
 		report.Findings = verify.Merge(append(report.Findings, nodes.Diagnose(report.Nodes, wanted)...))
+	}
+
+	if flags.api {
+		if err := p.lookUp(ctx, flags, wanted, &report); err != nil {
+			progress.end()
+
+			return err
+		}
 	}
 
 	progress.end()
@@ -205,8 +212,17 @@ func (f *verifyFlags) check(args []string) error {
 		faults = append(faults, usagef("patch is what nodes are held against: name them with --nodes"))
 	}
 
-	if len(args) == 0 && !f.looksAtNodes() {
-		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST", verify.TargetUsage))
+	if f.manifest && f.api {
+		faults = append(faults, usagef("manifest or api, not both: the Job tries targets, and has no credentials"))
+	}
+
+	// advertise-tags without api is no fault: its variable may be set for the other commands
+	if len(f.devices) > 0 && !f.api {
+		faults = append(faults, usagef("device is a name to look up through the Tailscale API: add --api"))
+	}
+
+	if len(args) == 0 && !f.looksAtNodes() && !f.api {
+		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST, or --api", verify.TargetUsage))
 	}
 
 	return errors.Join(faults...)

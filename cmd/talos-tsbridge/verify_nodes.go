@@ -13,8 +13,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
-// nodeFlags are the flags of verify that are about nodes, by their names in talosctl.
-type nodeFlags struct {
+// talosFlags are the flags of verify that are about nodes, by their names in talosctl.
+type talosFlags struct {
 	nodes       []string
 	endpoints   []string
 	talosconfig string
@@ -22,7 +22,7 @@ type nodeFlags struct {
 	patchFile   string
 }
 
-func (f *nodeFlags) bindNodes(flags *pflag.FlagSet) {
+func (f *talosFlags) bindNodes(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.nodes, "nodes", "n", nil, "ask these nodes through the Talos API, a comma-separated `list` (default: those of the talosconfig, if it is given)")
 	flags.StringSliceVarP(&f.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
 	flags.StringVar(&f.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
@@ -31,12 +31,12 @@ func (f *nodeFlags) bindNodes(flags *pflag.FlagSet) {
 }
 
 // looksAtNodes reports whether any flag asks for it.
-func (f *nodeFlags) looksAtNodes() bool {
+func (f *talosFlags) looksAtNodes() bool {
 	return len(f.nodes) > 0 || len(f.endpoints) > 0 || f.talosconfig != "" || f.context != ""
 }
 
 // wanted reads the patch that nodes are held against, if there is one.
-func (f *nodeFlags) wanted() (*nodes.Wanted, error) {
+func (f *talosFlags) wanted() (*nodes.Wanted, error) {
 	if f.patchFile == "" {
 		return nil, nil //nolint:nilnil // none is wanted
 	}

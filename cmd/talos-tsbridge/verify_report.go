@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
@@ -27,6 +28,7 @@ type verifyReport struct {
 	From     verify.Place     `json:"from"`
 	Results  []verify.Result  `json:"results"`
 	Nodes    []nodes.Node     `json:"nodes,omitempty"`
+	Tailnet  *devices.Tailnet `json:"tailnet,omitempty"`
 	Findings []verify.Finding `json:"findings"`
 }
 
@@ -75,6 +77,7 @@ func (p *program) writeReport(form string, report verifyReport) error {
 		table := tableWriter{out: &text, colour: p.wantsColour()}
 		table.results(report.Results)
 		table.nodes(report.Nodes)
+		table.devices(report.Tailnet)
 		table.findings(report.Findings)
 	}
 
@@ -239,6 +242,44 @@ func (t tableWriter) nodes(seen []nodes.Node) {
 		default:
 			return red
 		}
+	})
+}
+
+func (t tableWriter) devices(tailnet *devices.Tailnet) {
+	if tailnet == nil || len(tailnet.Devices) == 0 {
+		return
+	}
+
+	if t.out.Len() > 0 {
+		t.out.WriteString("\n")
+	}
+
+	rows := [][]string{{"STATE", "DEVICE", "ADDRESSES", "TAGS", "LAST SEEN", "KEY EXPIRY"}}
+	online := func(device devices.Device) bool { return device.Authorized && device.LastSeen.IsZero() }
+
+	for _, device := range tailnet.Devices {
+		state, seen, expiry := "online", "now", "never"
+
+		switch {
+		case !device.Authorized:
+			state = "waiting"
+		case !device.LastSeen.IsZero():
+			state, seen = "offline", device.LastSeen.UTC().Format(time.RFC3339)
+		}
+
+		if !device.Expires.IsZero() {
+			expiry = device.Expires.UTC().Format(time.RFC3339)
+		}
+
+		rows = append(rows, []string{state, device.Name, addresses(device.Addresses), orDash(strings.Join(device.Tags, ",")), seen, expiry})
+	}
+
+	t.rows(rows, func(i int) int {
+		if online(tailnet.Devices[i]) {
+			return green
+		}
+
+		return yellow
 	})
 }
 

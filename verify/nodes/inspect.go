@@ -14,10 +14,9 @@ import (
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/client"
-	"github.com/siderolabs/talos/pkg/machinery/resources/config"
+	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/resources/etcd"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -213,12 +212,23 @@ func firstLine(err error) string {
 }
 
 func (q *questions) machineType() error {
-	answer, err := safe.StateGetByID[*config.MachineType](q.ctx, q.client.COSI, config.MachineTypeID)
+	var role string
+
+	answer, err := q.client.COSI.Get(q.ctx, machineType, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if err == nil {
+		err = readSpec(answer, &role)
+	}
+
 	if err != nil {
 		return err
 	}
 
-	return q.set(func(n *Node) { n.ControlPlane = answer.MachineType().IsControlPlane() })
+	parsed, err := machinetype.ParseType(role)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.ControlPlane = parsed.IsControlPlane() })
 }
 
 func (q *questions) nodename() error {
@@ -339,15 +349,24 @@ func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
 }
 
 func (q *questions) addresses() error {
-	answers, err := safe.StateListAll[*network.AddressStatus](q.ctx, q.client.COSI)
+	answers, err := q.client.COSI.List(q.ctx, addressStatuses, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
 	if err != nil {
 		return err
 	}
 
 	var found []netip.Addr
 
-	for answer := range answers.All() {
-		if spec := answer.TypedSpec(); spec.LinkName == tunnel && !spec.Address.Addr().IsLinkLocalUnicast() {
+	for _, answer := range answers.Items {
+		var spec struct {
+			Address  netip.Prefix `yaml:"address"`
+			LinkName string       `yaml:"linkName"`
+		}
+
+		if err := readSpec(answer, &spec); err != nil {
+			return err
+		}
+
+		if spec.LinkName == tunnel && !spec.Address.Addr().IsLinkLocalUnicast() {
 			found = append(found, spec.Address.Addr())
 		}
 	}

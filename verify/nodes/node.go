@@ -52,6 +52,16 @@ type Service struct {
 	Message string `json:"message,omitempty"`
 }
 
+// Hostname returns the name under which the node registers in the tailnet, as far as it is known: that of its document, or
+// else its name in Kubernetes, which normally is its hostname.
+func (n Node) Hostname() string {
+	if name := lastValues(n.Environment)["TS_HOSTNAME"]; name != "" {
+		return name
+	}
+
+	return n.Name
+}
+
 func (n Node) label() string {
 	if n.Name != "" && n.Name != n.Address {
 		return n.Address + " (" + n.Name + ")"

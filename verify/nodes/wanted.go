@@ -56,6 +56,17 @@ func ParseWanted(patch []byte) (*Wanted, error) {
 	return wanted, nil
 }
 
+// Tags returns the tags that the patch asks for, with "tag:"; none where it leaves them to the auth key.
+func (w *Wanted) Tags() []string {
+	for argument := range strings.FieldsSeq(lastValues(w.Environment)["TS_EXTRA_ARGS"]) {
+		if list, ok := strings.CutPrefix(argument, "--advertise-tags="); ok && list != "" {
+			return strings.Split(list, ",")
+		}
+	}
+
+	return nil
+}
+
 // drift lists the differences between what is wanted and what a node has. Keys are not compared: each node has its own,
 // and it is used up.
 func (w *Wanted) drift(node Node) []string {

@@ -1,0 +1,220 @@
+package devices_test
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
+)
+
+func minterOf(t *testing.T, server *authkeytest.Server) *authkey.Minter {
+	t.Helper()
+
+	credential, err := authkey.APIToken(server.AddAPIToken())
+	require.NoError(t, err)
+
+	return &authkey.Minter{Credential: credential, BaseURL: server.URL}
+}
+
+// join registers a node with a key of its own.
+func join(t *testing.T, server *authkeytest.Server, minter *authkey.Minter, options authkey.Options, name string) authkeytest.Device {
+	t.Helper()
+
+	minted, err := minter.Mint(context.Background(), options)
+	require.NoError(t, err)
+
+	keys := server.Keys()
+	device, err := server.Register(keys[len(keys)-1].Secret, name)
+	require.NoError(t, err)
+	require.Equal(t, minted.ID, device.KeyID)
+
+	return device
+}
+
+func TestDevices(t *testing.T) {
+	t.Parallel()
+
+	now := time.Now()
+	tagged := authkey.Options{Tags: []string{"tag:k8s"}}
+
+	for _, test := range []struct {
+		name     string
+		options  authkey.Options
+		change   func(*authkeytest.Server, authkeytest.Device)
+		expected devices.Expected
+		want     verify.Code
+		severity verify.Severity
+		cause    string
+	}{
+		{"as it should be", tagged, nil, devices.Expected{Name: "lab"}, "", "", ""},
+		{"missing", tagged, nil, devices.Expected{Name: "other"}, devices.CodeMissing, verify.Fault, "no device of this name"},
+		{"under another name", tagged, nil, devices.Expected{Name: "other", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}, "", "", ""},
+		{"without a tag", tagged, nil, devices.Expected{Name: "lab", Tags: []string{"tag:k8s", "tag:edge"}}, devices.CodeTags, verify.Fault, "lacks tag:edge"},
+		{"not approved", authkey.Options{Tags: []string{"tag:k8s"}, NotPreauthorized: true}, nil, devices.Expected{Name: "lab"},
+			devices.CodeUnauthorized, verify.Fault, "waits for approval"},
+		{"ephemeral", authkey.Options{Tags: []string{"tag:k8s"}, Ephemeral: true}, nil, devices.Expected{Name: "lab"},
+			devices.CodeEphemeral, verify.Fault, "is ephemeral"},
+		{"expired", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
+			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.Expires = now.Add(-time.Hour) })
+		}, devices.Expected{Name: "lab"}, devices.CodeExpired, verify.Fault, "login expired"},
+		{"will expire", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
+			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.Expires = now.Add(time.Hour) })
+		}, devices.Expected{Name: "lab"}, devices.CodeExpires, verify.Warning, "log in again"},
+		{"offline", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
+			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.LastSeen = now.Add(-time.Hour) })
+		}, devices.Expected{Name: "lab"}, devices.CodeOffline, verify.Fault, "not connected"},
+		{"a moment offline", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
+			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.LastSeen = now.Add(-time.Minute) })
+		}, devices.Expected{Name: "lab"}, "", "", ""},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+
+			server := authkeytest.NewServer()
+			t.Cleanup(server.Close)
+
+			minter := minterOf(t, server)
+
+			device := join(t, server, minter, test.options, "Lab")
+			if test.change != nil {
+				test.change(server, device)
+			}
+
+			tailnet, err := devices.Look(t.Context(), minter, "")
+			require.NoError(t, err)
+			require.Len(t, tailnet.Devices, 1)
+
+			findings := devices.Diagnose(tailnet, []devices.Expected{test.expected}, now)
+			if test.want == "" {
+				assert.Empty(t, findings)
+
+				return
+			}
+
+			require.Len(t, findings, 1)
+			assert.Equal(t, test.want, findings[0].Code)
+			assert.Equal(t, test.severity, findings[0].Severity)
+			assert.Contains(t, findings[0].Cause, test.cause)
+			assert.NotEmpty(t, findings[0].Next)
+		})
+	}
+}
+
+// A node that lost its state is there twice. One whose own name ends in a number is another node.
+func TestDuplicate(t *testing.T) {
+	t.Parallel()
+
+	server := authkeytest.NewServer()
+	t.Cleanup(server.Close)
+
+	minter := minterOf(t, server)
+	options := authkey.Options{Tags: []string{"tag:k8s"}}
+
+	old := join(t, server, minter, options, "lab")
+	server.SetDevice(old.ID, func(d *authkeytest.Device) { d.LastSeen = time.Now().Add(-time.Hour) })
+
+	second := join(t, server, minter, options, "lab")
+	require.Equal(t, "lab-1.tail1234.ts.net", second.Name)
+	join(t, server, minter, options, "worker-1")
+	join(t, server, minter, options, "worker")
+
+	tailnet, err := devices.Look(t.Context(), minter, "")
+	require.NoError(t, err)
+
+	findings := devices.Diagnose(tailnet, []devices.Expected{{Name: "lab"}, {Name: "worker"}, {Name: "worker-1"}}, time.Now())
+	require.Len(t, findings, 1)
+	assert.Equal(t, devices.CodeDuplicate, findings[0].Code)
+	assert.Equal(t, []string{"lab"}, findings[0].Subjects)
+	assert.Contains(t, findings[0].Cause, "as lab-1.tail1234.ts.net (100.64.0.2) and lab.tail1234.ts.net (100.64.0.1), last seen ")
+
+	// the node says which is its own
+	findings = devices.Diagnose(tailnet, []devices.Expected{{Name: "lab", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}}, time.Now())
+	require.Len(t, findings, 2)
+	assert.Equal(t, devices.CodeOffline, findings[1].Code)
+}
+
+// Keys of ours that can still be used are told, whether the server lists whole keys or their IDs only; others are not.
+func TestLeftovers(t *testing.T) {
+	t.Parallel()
+
+	for _, whole := range []bool{false, true} {
+		t.Run(fmt.Sprintf("whole keys %t", whole), func(t *testing.T) {
+			t.Parallel()
+
+			server := authkeytest.NewServer()
+			t.Cleanup(server.Close)
+
+			if whole {
+				server.ListWholeKeys()
+			}
+
+			minter := minterOf(t, server)
+			join(t, server, minter, authkey.Options{}, "lab")
+
+			left, err := minter.Mint(t.Context(), authkey.Options{})
+			require.NoError(t, err)
+
+			_, err = minter.Mint(t.Context(), authkey.Options{Description: "somebody elses"})
+			require.NoError(t, err)
+
+			revoked, err := minter.Mint(t.Context(), authkey.Options{})
+			require.NoError(t, err)
+			require.NoError(t, minter.Revoke(t.Context(), revoked.ID))
+
+			tailnet, err := devices.Look(t.Context(), minter, "")
+			require.NoError(t, err)
+			require.Len(t, tailnet.Leftovers, 1)
+			assert.Equal(t, left.ID, tailnet.Leftovers[0].ID)
+			assert.WithinDuration(t, left.Expires, tailnet.Leftovers[0].Expires, time.Second)
+
+			findings := devices.Diagnose(tailnet, nil, time.Now())
+			require.Len(t, findings, 1)
+			assert.Equal(t, devices.CodeLeftover, findings[0].Code)
+			assert.Equal(t, verify.Warning, findings[0].Severity)
+			assert.Contains(t, findings[0].Next[0], "key revoke "+left.ID)
+
+			tailnet, err = devices.Look(t.Context(), minter, "somebody elses")
+			require.NoError(t, err)
+			assert.Len(t, tailnet.Leftovers, 1)
+		})
+	}
+}
+
+// A credential that may read devices and no keys still finds the devices; one that may read neither finds nothing.
+func TestScopes(t *testing.T) {
+	t.Parallel()
+
+	server := authkeytest.NewServer()
+	t.Cleanup(server.Close)
+	join(t, server, minterOf(t, server), authkey.Options{}, "lab")
+
+	for scope, reads := range map[string]bool{"devices:core:read": true, "auth_keys": false} {
+		id, secret := server.AddOAuthClient(authkeytest.OAuthClient{Tags: []string{"tag:k8s"}, Scopes: []string{scope}})
+		credential, err := authkey.OAuthClient(id, secret)
+		require.NoError(t, err)
+
+		tailnet, err := devices.Look(t.Context(), &authkey.Minter{Credential: credential, BaseURL: server.URL}, "")
+		if !reads {
+			require.ErrorContains(t, err, "devices:core")
+
+			continue
+		}
+
+		require.NoError(t, err)
+
+		findings := devices.Diagnose(tailnet, []devices.Expected{{Name: "lab"}}, time.Now())
+		require.Len(t, findings, 1)
+		assert.Equal(t, devices.CodeUnread, findings[0].Code)
+		assert.Equal(t, verify.Unseen, findings[0].Severity)
+		assert.NotContains(t, findings[0].Cause, secret)
+	}
+}

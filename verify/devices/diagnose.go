@@ -1,0 +1,200 @@
+package devices
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+)
+
+// The codes of [Diagnose].
+const (
+	// CodeMissing: the tailnet has no device for the node.
+	CodeMissing verify.Code = "device-missing"
+	// CodeDuplicate: the node registered more than once, and its name belongs to another registration.
+	CodeDuplicate verify.Code = "device-duplicate"
+	// CodeUnauthorized: the device waits for approval.
+	CodeUnauthorized verify.Code = "device-unauthorized"
+	// CodeExpired: the device has to log in again.
+	CodeExpired verify.Code = "device-expired"
+	// CodeExpires: it will have to.
+	CodeExpires verify.Code = "device-expires"
+	// CodeTags: the device lacks tags.
+	CodeTags verify.Code = "device-tags"
+	// CodeOffline: the device is not connected.
+	CodeOffline verify.Code = "device-offline"
+	// CodeEphemeral: the device is deleted when it goes offline, although it keeps its state.
+	CodeEphemeral verify.Code = "device-ephemeral"
+	// CodeLeftover: auth keys were left behind.
+	CodeLeftover verify.Code = "key-leftover"
+	// CodeUnread: the credential may not read the auth keys.
+	CodeUnread verify.Code = "keys-unread"
+)
+
+// Expected is a node that should be a device of the tailnet.
+type Expected struct {
+	// Name is that of the node in the tailnet, without the tailnet's own.
+	Name string
+	// Addresses are the node's own tailnet addresses, where they are known. They find the device under any name.
+	Addresses []netip.Addr
+	// Tags are what the device should have, with "tag:".
+	Tags []string
+}
+
+// Diagnose says what is wrong with the devices of the expected nodes, and which keys were left behind.
+func Diagnose(tailnet *Tailnet, expected []Expected, now time.Time) []verify.Finding {
+	var findings []verify.Finding
+
+	for _, node := range expected {
+		findings = append(findings, tailnet.diagnose(node, now)...)
+	}
+
+	if tailnet.Unread != "" {
+		findings = append(findings, verify.Finding{
+			Code: CodeUnread, Severity: verify.Unseen, Subjects: []string{"auth keys"}, Cause: tailnet.Unread,
+			Next: []string{"give the credential the scope auth_keys:read"},
+		})
+	}
+
+	for _, key := range tailnet.Leftovers {
+		findings = append(findings, verify.Finding{
+			Code: CodeLeftover, Severity: verify.Warning, Subjects: []string{"auth key " + key.ID},
+			Cause: "an auth key was minted and not used up: until " + key.Expires.UTC().Format(time.RFC3339) + " whoever has it can join the tailnet",
+			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + key.ID},
+		})
+	}
+
+	return verify.Merge(findings)
+}
+
+// diagnose says what is wrong with the device of one node.
+func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
+	var findings []verify.Finding
+
+	add := func(severity verify.Severity, code verify.Code, cause string, next ...string) {
+		findings = append(findings, verify.Finding{Code: code, Severity: severity, Subjects: []string{node.Name}, Cause: cause, Next: next})
+	}
+
+	device, others := t.find(node)
+	if device == nil {
+		add(verify.Fault, CodeMissing, "the tailnet has no device of this name or address",
+			"look whether the node logged in: talosctl logs ext-tailscale; an auth key of another tailnet puts it there")
+
+		return findings
+	}
+
+	if len(others) > 0 {
+		add(verify.Fault, CodeDuplicate, "the node registered more than once, as "+device.String()+" and "+strings.Join(others, ", ")+
+			": it lost its state, and the name leads to what it was before",
+			"delete the devices that are not the node's (admin console, Machines), and give the node its name back there",
+			"keep TS_STATE_DIR at /var/lib/tailscale, the one directory that outlives the service")
+	}
+
+	if !device.Authorized {
+		add(verify.Fault, CodeUnauthorized, "the device waits for approval", "approve it (admin console, Machines), and mint keys that are pre-authorized")
+	}
+
+	switch {
+	case device.Expires.IsZero():
+	case !device.Expires.After(now):
+		add(verify.Fault, CodeExpired, "the device's login expired at "+device.Expires.UTC().Format(time.RFC3339),
+			"give it a tag, which ends expiry, or disable key expiry for it (admin console, Machines), and let it log in again")
+	default:
+		add(verify.Warning, CodeExpires, "the device has to log in again at "+device.Expires.UTC().Format(time.RFC3339)+", which no one will do on a node",
+			"give it a tag, which ends expiry, or disable key expiry for it (admin console, Machines)")
+	}
+
+	if missing := slices.DeleteFunc(slices.Clone(node.Tags), func(tag string) bool { return slices.Contains(device.Tags, tag) }); len(missing) > 0 {
+		add(verify.Fault, CodeTags, "the device lacks "+strings.Join(missing, ", "),
+			"set the tags (admin console, Machines); a changed --advertise-tags has no effect on a node that is logged in, unless it starts once with "+
+				"TS_AUTH_ONCE=false and without TS_AUTHKEY")
+	}
+
+	const patience = 5 * time.Minute
+	if !device.LastSeen.IsZero() && now.Sub(device.LastSeen) > patience {
+		add(verify.Fault, CodeOffline, "the device is not connected, and was last seen at "+device.LastSeen.UTC().Format(time.RFC3339),
+			"look at the service on the node: talos-tsbridge verify --nodes NODE")
+	}
+
+	if device.Ephemeral {
+		add(verify.Fault, CodeEphemeral, "the device is ephemeral: the tailnet deletes it after an outage, and the state that the node kept is void then",
+			"delete it, and let the node join with a key that is not ephemeral")
+	}
+
+	return findings
+}
+
+// find returns the device of a node and the names of its other registrations. An address is certain; a name may be one that
+// the tailnet numbered, and then the newest, which has the highest number, is the node's.
+func (t *Tailnet) find(node Expected) (*Device, []string) {
+	var candidates []*Device
+
+	for i := range t.Devices {
+		if number(t.Devices[i], node.Name) >= 0 {
+			candidates = append(candidates, &t.Devices[i])
+		}
+	}
+
+	slices.SortFunc(candidates, func(a, b *Device) int { return number(*b, node.Name) - number(*a, node.Name) })
+
+	var found *Device
+	if len(candidates) > 0 {
+		found = candidates[0]
+	}
+
+	for i := range t.Devices {
+		if slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return slices.Contains(t.Devices[i].Addresses, address) }) {
+			found = &t.Devices[i]
+		}
+	}
+
+	var others []string
+
+	for _, candidate := range candidates {
+		if candidate != found {
+			others = append(others, fmt.Sprintf("%s, last seen %s", candidate, lastSeen(*candidate)))
+		}
+	}
+
+	return found, others
+}
+
+// Of returns those devices that belong to the expected nodes, with all their registrations.
+func Of(all []Device, expected []Expected) []Device {
+	return slices.DeleteFunc(slices.Clone(all), func(device Device) bool {
+		return !slices.ContainsFunc(expected, func(node Expected) bool {
+			return number(device, node.Name) >= 0 ||
+				slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return slices.Contains(device.Addresses, address) })
+		})
+	})
+}
+
+func lastSeen(device Device) string {
+	if device.LastSeen.IsZero() {
+		return "now"
+	}
+
+	return device.LastSeen.UTC().Format(time.RFC3339)
+}
+
+// number returns 0 for the device with a name, N for one that the tailnet called name-N because the name was taken, and -1
+// for all others. A device that calls itself name-1 is another one.
+func number(device Device, name string) int {
+	short := device.Short()
+	if strings.EqualFold(short, name) {
+		return 0
+	}
+
+	rest, ok := strings.CutPrefix(short, strings.ToLower(name)+"-")
+
+	n, err := strconv.Atoi(rest)
+	if !ok || err != nil || n < 1 || !strings.EqualFold(device.Hostname, name) {
+		return -1
+	}
+
+	return n
+}
