@@ -9,6 +9,8 @@ import (
 	"os"
 	"strings"
 	"unicode"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // CredentialKind is the sort of a [Credential].
@@ -211,7 +213,7 @@ func checkClientID(text string) (string, error) {
 		return "", err
 	}
 
-	if LooksSecret(text) {
+	if quote.LooksSecret(text) {
 		return "", errors.New("the " + what + " is a secret: ID and secret look swapped")
 	}
 

@@ -1,10 +1,6 @@
 package authkey
 
-import (
-	"strings"
-
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-)
+import "strings"
 
 // Kind is the sort of a [Key], as its prefix tells it.
 type Kind int
@@ -53,9 +49,6 @@ const (
 	headscalePrefix     = "hskey-"
 	headscaleAuthPrefix = "hskey-auth-"
 )
-
-// LooksSecret reports whether text holds something in the form of a Tailscale or Headscale secret.
-func LooksSecret(text string) bool { return quote.LooksSecret(text) }
 
 // isSecret reports whether all of text is a secret rather than the name of something, such as a file, that is called
 // after one.

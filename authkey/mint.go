@@ -13,6 +13,8 @@ import (
 	"unicode"
 
 	"tailscale.com/client/tailscale/v2"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // DefaultTimeout bounds one call of a [Minter] when its Timeout does not say.
@@ -202,7 +204,7 @@ func (m *Minter) Revoke(ctx context.Context, id string) error {
 	switch {
 	case id == "":
 		return errors.New("revoking an auth key: the ID is empty")
-	case LooksSecret(id):
+	case quote.LooksSecret(id):
 		return errors.New("revoking an auth key: this is a key and not its ID: the ID is what the admin console shows, such as k123456CNTRL")
 	case strings.ContainsFunc(id, func(r rune) bool { return !isIDCharacter(r) }):
 		return errors.New("revoking an auth key: the ID contains something else than letters, digits, hyphens and underscores")
@@ -377,7 +379,7 @@ func checkTailnet(name string) error {
 	name = strings.TrimSpace(name)
 
 	switch {
-	case LooksSecret(name):
+	case quote.LooksSecret(name):
 		return errors.New("the tailnet's name looks like a key: give the name that the admin console shows, or -")
 	case name == ".", name == "..", strings.ContainsFunc(name, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r) || strings.ContainsRune("/\\?#%", r)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
 )
 
@@ -73,7 +74,7 @@ func (o Options) normalize() (Options, error) {
 	switch {
 	case o.Description == "":
 		o.Description = DefaultDescription
-	case LooksSecret(o.Description):
+	case quote.LooksSecret(o.Description):
 		faults = append(faults, errors.New("the key's description looks like a key: describe what the key is for"))
 	case strings.ContainsFunc(o.Description, notDescription):
 		faults = append(faults, errors.New("the key's description may contain letters, digits, hyphens and spaces only"))

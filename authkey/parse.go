@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // ErrClientSecret is returned for an OAuth client secret where an auth key was wanted and [AllowClientSecret] was not
@@ -147,7 +149,7 @@ func Placeholder(text string) (Key, error) {
 		return Key{}, errors.New("the placeholder is empty: write what your tool replaces, such as ${TS_AUTHKEY}")
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return Key{}, errors.New("the placeholder contains a line break or control character: keep it on one line")
-	case LooksSecret(text), isLongHex(text):
+	case quote.LooksSecret(text), isLongHex(text):
 		return Key{}, errors.New("the placeholder looks like a real key: choose another text, or give the key through another source")
 	}
 

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // EnvName is the environment variable that the source "env" reads. It is the one that Tailscale's own programs use.
@@ -77,7 +79,7 @@ func ParseSource(text string) (Source, error) {
 		}
 
 		return Source{scheme: schemePlaceholder, argument: argument}, nil
-	case LooksSecret(text):
+	case quote.LooksSecret(text):
 		return Source{}, errors.New("a key on the command line is visible in the list of processes, so it is not taken from there: use " +
 			SourceUsage)
 	}
