@@ -147,3 +147,39 @@ func FuzzStaticHost(f *testing.F) {
 		}
 	})
 }
+
+// A machine config is either refused in one line, or patched so that patching it again changes nothing.
+func FuzzApply(f *testing.F) {
+	minimal := "machine:\n  type: worker\n  token: a.b\n  ca: {crt: Zm9v}\n  features:\n    hostDNS: {enabled: true}\ncluster:\n  controlPlane:\n    endpoint: https://a:6443\n"
+
+	for _, seed := range []string{
+		minimal, "---\n" + minimal + "---\n# end", "\xef\xbb\xbf" + strings.ReplaceAll(minimal, "\n", "\r\n"), minimal + ownService,
+		minimal + "---\napiVersion: v1alpha1\nkind: KubeNodeConfig\nnodeIP: {}\n", "machine: &a {type: worker, kubelet: *a}", "--- {}\n", "machine:\ncluster:\n",
+		"{\"machine\": {\"type\": \"controlplane\"}}", "a: [", "- 1", "kind: Config\nclusters: []", "!!binary x", "machine: !!set {type}",
+	} {
+		f.Add(seed)
+	}
+
+	key := patch.WithAuthKey(parseKey(f, exampleKey))
+
+	f.Fuzz(func(t *testing.T, config string) {
+		made, err := patch.New(patch.WithBase([]byte(config)), key)
+		if err != nil {
+			return
+		}
+
+		once, err := made.Apply([]byte(config))
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%q is refused in several lines: %v", config, err)
+			}
+
+			return
+		}
+
+		twice, err := made.Apply(once)
+		if err != nil || string(once) != string(twice) {
+			t.Fatalf("%q becomes %q, and then %q, %v", config, once, twice, err)
+		}
+	})
+}

@@ -259,7 +259,7 @@ func tidy(err error) string {
 		}
 	}
 
-	return strings.Join(faults, "; ")
+	return strings.ReplaceAll(strings.Join(faults, "; "), ":; ", ": ")
 }
 
 // find returns the document of the kind and name that can be changed, or nil.

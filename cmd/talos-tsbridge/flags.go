@@ -66,10 +66,10 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 		"`version` contract of the machine config, as given to talosctl gen config: "+contract.Oldest.String()+" to "+contract.Newest.String()+
 			"\n(default: that of the machine config where there is one, else "+contract.Newest.String()+")")
 	flags.StringVar(&f.role, "role", "",
-		"`role` of the nodes, controlplane or worker: adds what only that role may carry \n(default: that of the machine config where there is one, else what every node may carry)")
+		"`role` of the nodes, controlplane or worker: adds what only that role may carry\n(default: that of the machine config where there is one, else what every node may carry)")
 
 	flags.StringVar(&f.authKey, "auth-key", "",
-		"`source` of the auth key: "+authkey.SourceUsage+" (default: env if TS_AUTHKEY is set, mint if API credentials are)")
+		"`source` of the auth key: "+authkey.SourceUsage+"\n(default: env if TS_AUTHKEY is set, mint if API credentials are)")
 	flags.StringVar(&f.authKeyMount, "auth-key-mount", "",
 		"put the key into a file of the service at `path`, so that no process on the node has it in its environment")
 	flags.BoolVar(&f.allowClientSecret, "allow-client-secret", false,
