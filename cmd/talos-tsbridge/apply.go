@@ -78,13 +78,13 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 		return usageError{err}
 	}
 
-	made, err := request.patch(ctx, forRole)
+	made, minted, err := request.patch(ctx, forRole)
 	if err != nil {
 		return err
 	}
 
 	if err := p.writeApplied(ctx, made, flags, config, file, inPlace); err != nil {
-		request.minting.takeBack(ctx)
+		minted.takeBack(ctx)
 
 		return err
 	}

@@ -11,11 +11,11 @@ import (
 	"syscall"
 )
 
-// runChild runs a command with the patches in the place of the arguments that stand for them, each through a pipe. It
-// reports whether the command read any of them.
-func (p *program) runChild(ctx context.Context, args []string, places []standInAt, texts [][]byte, stdinUsed bool) (delivered bool, err error) {
+// runChild runs a command with the patches in the place of the arguments that stand for them, each through a pipe. When it
+// succeeds, it takes back the keys of those that the command did not read.
+func (p *program) runChild(ctx context.Context, args []string, patches []*standInAt, stdinUsed bool) error {
 	if err := context.Cause(ctx); err != nil {
-		return false, err
+		return err
 	}
 
 	args = slices.Clone(args)
@@ -37,24 +37,24 @@ func (p *program) runChild(ctx context.Context, args []string, places []standInA
 		}
 	}()
 
-	for i, place := range places {
-		pipe, err := newPatchPipe(texts[i])
+	for i, one := range patches {
+		pipe, err := newPatchPipe(one.text)
 		if err != nil {
-			return false, err
+			return err
 		}
 
 		pipes = append(pipes, pipe)
 
 		const firstExtraFile = 3
 
-		args[place.index] = fmt.Sprintf("%s@/dev/fd/%d", place.prefix, firstExtraFile+i)
+		args[one.index] = fmt.Sprintf("%s@/dev/fd/%d", one.prefix, firstExtraFile+i)
 		child.ExtraFiles = append(child.ExtraFiles, pipe.reader)
 	}
 
 	child.Args = args
 
 	if err := child.Start(); err != nil {
-		return false, fmt.Errorf("the command cannot be run: %w", err)
+		return fmt.Errorf("the command cannot be run: %w", err)
 	}
 
 	p.passSignals(ctx, child.Process)
@@ -64,23 +64,24 @@ func (p *program) runChild(ctx context.Context, args []string, places []standInA
 		go pipe.fill()
 	}
 
-	err = child.Wait()
+	err := child.Wait()
 
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-		return false, exitOf(exit)
+		return exitOf(exit)
 	}
 
 	if err != nil {
-		return false, fmt.Errorf("the command: %w", err)
+		return fmt.Errorf("the command: %w", err)
 	}
 
-	if !slices.ContainsFunc(pipes, (*patchPipe).wasRead) {
-		p.note("the command did not read the patch")
-
-		return false, nil
+	for i, pipe := range pipes {
+		if !pipe.wasRead() {
+			p.note("the command did not read the patch of argument " + args[patches[i].index])
+			patches[i].key.takeBack(ctx)
+		}
 	}
 
-	return true, nil
+	return nil
 }
 
 // passSignals passes signals on to the child. A terminal sends its interrupts to the child itself.

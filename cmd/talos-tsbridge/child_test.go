@@ -32,6 +32,9 @@ func standInChild() {
 	switch os.Args[1] {
 	case "read":
 		printPatches()
+	case "read-first":
+		text, err := os.ReadFile(strings.TrimPrefix(os.Args[3], "@"))
+		fmt.Printf("%s%v\n", text, err)
 	case "read-twice":
 		printPatches()
 		printPatches()

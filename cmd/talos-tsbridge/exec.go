@@ -31,7 +31,8 @@ credentials are taken out of its environment.
 After --config-patch-control-plane the patch has what control planes need beside what every node needs, after
 --config-patch-worker what workers do. Where --config-patch @- is there too, they have only what comes on top.
 
-The exit code is that of the command. A key that was minted for a command that fails, or that does not read it, is revoked.`,
+The exit code is that of the command. Where keys are minted, each patch gets one of its own, and it is revoked when the
+command fails or does not read it.`,
 		Example: `  talos-tsbridge exec --advertise-tags tag:k8s -- \
     talosctl gen config mycluster https://192.168.1.10:6443 --config-patch-control-plane @- --config-patch-worker @-`,
 		Args: func(cmd *cobra.Command, args []string) error {
@@ -78,27 +79,27 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		return err
 	}
 
-	texts := make([][]byte, len(patches))
-
-	for i, variant := range variants {
-		made, err := request.patch(ctx, variant)
-		if err == nil {
-			texts[i], err = made.Bytes()
-		}
-
-		if err != nil {
-			request.minting.takeBack(ctx)
+	for i, one := range patches {
+		if err := one.fill(ctx, request, variants[i]); err != nil {
+			takeBack(ctx, patches)
 
 			return err
 		}
 	}
 
-	delivered, err := p.runChild(ctx, args, patches, texts, flags.authKey == "-")
-	if err != nil || !delivered {
-		request.minting.takeBack(ctx)
+	err = p.runChild(ctx, args, patches, flags.authKey == "-")
+	if err != nil {
+		takeBack(ctx, patches)
 	}
 
 	return err
+}
+
+// takeBack revokes the keys of patches that were not delivered.
+func takeBack(ctx context.Context, patches []*standInAt) {
+	for _, one := range patches {
+		one.key.takeBack(ctx)
+	}
 }
 
 func checkExec(flags *patchFlags) error {
@@ -125,6 +126,10 @@ type standInAt struct {
 	additions bool
 	// withoutEtcd tells that another argument is the one for control planes.
 	withoutEtcd bool
+
+	// text is the patch, and key the one that was minted for it.
+	text []byte
+	key  *mintedKey
 }
 
 // roles are the roles that talosctl's flags are for: those of --config-patch are for any.
@@ -142,9 +147,9 @@ const (
 
 // findStandIns finds the arguments that stand for patches. Talos adds a patch to what another one set, so none may be
 // given twice.
-func findStandIns(args []string) ([]standInAt, error) {
+func findStandIns(args []string) ([]*standInAt, error) {
 	var (
-		found []standInAt
+		found []*standInAt
 		flags []string
 	)
 
@@ -166,23 +171,23 @@ func findStandIns(args []string) ([]standInAt, error) {
 		}
 
 		flags = append(flags, flag)
-		found = append(found, standInAt{index: i + 1, prefix: prefix, flag: flag})
+		found = append(found, &standInAt{index: i + 1, prefix: prefix, flag: flag})
 	}
 
 	if len(found) == 0 {
 		return nil, usagef("no argument of the command is %s, which stands for the patch: write --config-patch %s, or -p %s", standIn, standIn, standIn)
 	}
 
-	for i := range found {
-		found[i].additions = roles[found[i].flag] != machine.TypeUnknown && slices.Contains(flags, flagAll)
-		found[i].withoutEtcd = found[i].flag != flagControlPlane && slices.Contains(flags, flagControlPlane)
+	for _, one := range found {
+		one.additions = roles[one.flag] != machine.TypeUnknown && slices.Contains(flags, flagAll)
+		one.withoutEtcd = one.flag != flagControlPlane && slices.Contains(flags, flagControlPlane)
 	}
 
 	return found, nil
 }
 
 // options returns what makes the patch the one for its place.
-func (s standInAt) options(flags *patchFlags) []patch.Option {
+func (s *standInAt) options(flags *patchFlags) []patch.Option {
 	options := flags.roleOptions()
 	if s.withoutEtcd {
 		options = nil
@@ -198,6 +203,23 @@ func (s standInAt) options(flags *patchFlags) []patch.Option {
 	}
 
 	return options
+}
+
+// fill makes the patch. One that only adds to another has no key in it.
+func (s *standInAt) fill(ctx context.Context, request *request, variant []patch.Option) (err error) {
+	var made *patch.Patch
+
+	if s.additions {
+		made, err = request.with(variant, request.key)
+	} else {
+		made, s.key, err = request.patch(ctx, variant)
+	}
+
+	if err == nil {
+		s.text, err = made.Bytes()
+	}
+
+	return err
 }
 
 // childExit is the exit code of a child that failed.

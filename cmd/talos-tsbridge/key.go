@@ -51,12 +51,17 @@ func (f *keyFlags) options() authkey.Options {
 	return options
 }
 
-// minting is a key that is to be made, and then the key that was made.
+// minting makes keys.
 type minting struct {
 	program *program
 	flags   *keyFlags
 	minter  *authkey.Minter
-	minted  authkey.Minted
+}
+
+// mintedKey is a key that was made, and is alive until it is taken back. The nil mintedKey stands for none.
+type mintedKey struct {
+	*minting
+	authkey.Minted
 }
 
 // minter returns what mints and revokes keys with the credentials in the environment.
@@ -102,35 +107,34 @@ func (p *program) newMinting(flags *keyFlags) (*minting, error) {
 // dryKey stands for the key that a dry run does not mint.
 const dryKey = "dry-run-no-key-was-minted"
 
-// mint makes the key and says what it made. In a dry run it makes none.
-func (m *minting) mint(ctx context.Context) (authkey.Key, error) {
+// mint makes a key and says what it made. In a dry run it makes none.
+func (m *minting) mint(ctx context.Context) (authkey.Key, *mintedKey, error) {
 	if m.flags.dryRun {
-		return authkey.Placeholder(dryKey)
+		key, err := authkey.Placeholder(dryKey)
+
+		return key, nil, err
 	}
 
 	minted, err := m.minter.Mint(ctx, m.flags.options())
 	if err != nil {
-		return authkey.Key{}, err
+		return authkey.Key{}, nil, err
 	}
-
-	m.minted = minted
 
 	if !m.flags.quiet {
 		m.program.note(describe(minted))
 	}
 
+	key := &mintedKey{m, minted}
+
 	// interrupted while the answer was on its way
 	if err := context.Cause(ctx); err != nil {
-		m.takeBack(ctx)
+		key.takeBack(ctx)
 
-		return authkey.Key{}, err
+		return authkey.Key{}, nil, err
 	}
 
-	return minted.Key, nil
+	return minted.Key, key, nil
 }
-
-// done reports whether the key was made.
-func (m *minting) done() bool { return m.minted.ID != "" }
 
 func describe(minted authkey.Minted) string {
 	tags := "without tags"
@@ -150,24 +154,22 @@ func describe(minted authkey.Minted) string {
 	return fmt.Sprintf("minted auth key %s (%s), expires %s, %s", minted.ID, tags, minted.Expires.UTC().Format(time.RFC3339), use)
 }
 
-// takeBack revokes the key, if one was made, because it could not be delivered. The run may have been interrupted, so it
-// does not end with ctx.
-func (m *minting) takeBack(ctx context.Context) {
-	if m == nil || m.minted.ID == "" {
+// takeBack revokes the key, if there is one, because it was not delivered. The run may have been interrupted, so it does
+// not end with ctx.
+func (k *mintedKey) takeBack(ctx context.Context) {
+	if k == nil {
 		return
 	}
 
-	switch err := m.minter.Revoke(context.WithoutCancel(ctx), m.minted.ID); {
+	switch err := k.minter.Revoke(context.WithoutCancel(ctx), k.ID); {
 	case err == nil || errors.Is(err, authkey.ErrKeyNotFound):
-		if !m.flags.quiet {
-			m.program.note("revoked auth key " + m.minted.ID + ", because it was not delivered")
+		if !k.flags.quiet {
+			k.program.note("revoked auth key " + k.ID + ", because it was not delivered")
 		}
 	default:
-		m.program.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s: %v",
-			m.minted.ID, err))
+		k.program.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s: %v",
+			k.ID, err))
 	}
-
-	m.minted = authkey.Minted{}
 }
 
 // keyOf returns the key from the source that the flags name, or from the default one. A key that is to be minted is not

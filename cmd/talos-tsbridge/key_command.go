@@ -59,13 +59,13 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) 
 		return err
 	}
 
-	key, err := minting.mint(ctx)
+	key, minted, err := minting.mint(ctx)
 	if err != nil {
 		return err
 	}
 
 	if err := p.write(ctx, output, []byte(key.Reveal()+"\n")); err != nil {
-		minting.takeBack(ctx)
+		minted.takeBack(ctx)
 
 		return err
 	}

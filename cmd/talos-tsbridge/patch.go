@@ -37,7 +37,7 @@ func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *p
 		return err
 	}
 
-	made, err := request.patch(ctx, forRole)
+	made, minted, err := request.patch(ctx, forRole)
 	if err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *p
 	}
 
 	if err != nil {
-		request.minting.takeBack(ctx)
+		minted.takeBack(ctx)
 	}
 
 	return err
@@ -66,7 +66,7 @@ func render(made *patch.Patch, redact bool) ([]byte, error) {
 type request struct {
 	options []patch.Option
 	key     authkey.Key
-	// minting makes the key. It is nil when the key is there already.
+	// minting makes keys. It is nil when the key is there already; else key stands for one in checks.
 	minting *minting
 }
 
@@ -117,18 +117,26 @@ func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *p
 	return r, nil
 }
 
-// patch mints the key where that is asked for, once, and makes a variant of the patch with it.
-func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, error) {
-	if r.minting != nil && !r.minting.done() {
-		key, err := r.minting.mint(ctx)
-		if err != nil {
-			return nil, err
-		}
+// patch makes a variant of the patch, with a key of its own where keys are minted: a single-use key is good for one of
+// the nodes that the patches are for.
+func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, *mintedKey, error) {
+	key, minted := r.key, (*mintedKey)(nil)
 
-		r.key = key
+	if r.minting != nil {
+		var err error
+		if key, minted, err = r.minting.mint(ctx); err != nil {
+			return nil, nil, err
+		}
 	}
 
-	return r.with(variant, r.key)
+	made, err := r.with(variant, key)
+	if err != nil {
+		minted.takeBack(ctx)
+
+		return nil, nil, err
+	}
+
+	return made, minted, nil
 }
 
 func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, error) {
