@@ -9,7 +9,7 @@
 //
 // # Running
 //
-//	cd internal/e2e/tailnet && GOWORK=off go test -v -timeout 40m ./...
+//	cd internal/e2e/tailnet && GOWORK=off go test -v -count=1 -timeout 40m ./...
 //
 // Without -v, go test does not show what was skipped.
 //

@@ -12,7 +12,7 @@
 //
 // # Running
 //
-//	cd internal/e2e/talos && GOWORK=off go test -v -timeout 40m ./...
+//	cd internal/e2e/talos && GOWORK=off go test -v -count=1 -timeout 40m ./...
 //
 // The matrix is printed at the end, and with -matrix FILE written to a file as
 // a Markdown table. The probes and the generated configs are kept in the user's
