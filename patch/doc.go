@@ -20,8 +20,9 @@
 //		patch.WithNodeIPSubnets("192.168.1.0/24"),
 //	)
 //
-// A patch is for a config that does not hold one of ours yet: Talos appends the lists of a patch to those of the config,
-// so applying a patch twice doubles them.
+// Talos appends the lists of a patch to those of the config, so the bytes of a patch are for a config that does not hold
+// one of ours yet. [Patch.Apply] puts a patch in the place of an earlier one, on every contract; [WithReplace] makes bytes
+// that do, where Talos can. [WithBase] takes from a config what a patch for it has to know.
 //
 // # Stability
 //
