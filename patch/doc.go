@@ -30,7 +30,7 @@
 //
 // # Security
 //
-// The auth key is in the results of [Patch.Bytes] and [Patch.Documents] and nowhere else: a [Patch] prints without it,
+// The auth key is in the results of [Patch.Bytes], [Patch.Documents] and [Patch.Apply] and nowhere else: a [Patch] prints without it,
 // and errors and notes repeat no value that may be a secret. Talos does not redact it: whoever reads the machine config
 // of the node reads the key, so it should be short-lived and single-use.
 package patch
