@@ -60,9 +60,6 @@ func (n node) fragments(version *coreconfig.VersionContract) []*v1alpha1.Config 
 // additions returns what only the role may carry.
 func (n node) additions() node { return node{kubernetesRule: n.kubernetesRule} }
 
-// isEmpty reports whether the node needs nothing of its role.
-func (n node) isEmpty() bool { return !n.kubernetesRule }
-
 // documents returns the documents of their own, in the order that is a promise.
 func (n node) documents(version *coreconfig.VersionContract) []config.Document {
 	documents := staticHostDocuments(version, n.hosts)

@@ -61,7 +61,7 @@ func (p *Patch) additions() (*Patch, error) {
 		etcd: p.etcd, node: p.node.additions(), additionsOnly: true,
 	}
 
-	if additions.etcd.IsEmpty() && additions.node.isEmpty() {
+	if additions.etcd.IsEmpty() && !additions.node.kubernetesRule {
 		return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
 	}
 

@@ -244,7 +244,7 @@ func (c *composer) setExtraArgs() {
 		composed = append(composed, flagArgument{name, strconv.FormatBool(c.upBools[name])})
 	}
 
-	free, err := parseUpArguments(c.extraArgs)
+	free, err := upFlags.parse(c.extraArgs)
 	if err != nil {
 		c.faults = append(c.faults, err)
 	}

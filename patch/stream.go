@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
 	"github.com/siderolabs/talos/pkg/machinery/config/container"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
@@ -36,19 +37,17 @@ type section struct {
 	kind, name string
 	// directs tells that the document has a $patch directive, which acts on others: it is none that could be changed.
 	directs bool
-	// unknown tells that machinery does not know the kind. A newer Talos may.
-	unknown bool
 }
 
 var utf8BOM = []byte("\xef\xbb\xbf")
 
 // readStream reads a machine config. Its errors are one line and repeat nothing of the config, which is full of secrets.
-func readStream(config []byte) (*stream, error) {
-	s := &stream{bom: bytes.HasPrefix(config, utf8BOM), windows: bytes.Contains(config, []byte("\r\n"))}
+func readStream(text []byte) (*stream, error) {
+	s := &stream{bom: bytes.HasPrefix(text, utf8BOM), windows: bytes.Contains(text, []byte("\r\n"))}
 
 	line := 1
 
-	for _, text := range splitDocuments(bytes.TrimPrefix(config, utf8BOM)) {
+	for _, text := range splitDocuments(bytes.TrimPrefix(text, utf8BOM)) {
 		section, err := readSection(text, line)
 		if err != nil {
 			return nil, err
@@ -69,20 +68,15 @@ func readStream(config []byte) (*stream, error) {
 func splitDocuments(text []byte) [][]byte {
 	var documents [][]byte
 
-	start := 0
+	start, offset := 0, 0
 
-	for offset := 0; offset < len(text); {
-		end := offset + len(text[offset:])
-		if i := bytes.IndexByte(text[offset:], '\n'); i >= 0 {
-			end = offset + i + 1
-		}
-
-		if offset > start && isSeparator(text[offset:end]) {
+	for line := range bytes.Lines(text) {
+		if offset > start && isSeparator(line) {
 			documents = append(documents, text[start:offset])
 			start = offset
 		}
 
-		offset = end
+		offset += len(line)
 	}
 
 	return append(documents, text[start:])
@@ -174,36 +168,28 @@ func (s *stream) checkForeign() error {
 
 // load has Talos read the documents that it knows.
 func (s *stream) load() error {
-	var known []byte
+	var documents []config.Document
 
 	for _, section := range s.sections {
-		if section.node == nil || section.unknown {
+		if section.node == nil {
 			continue
 		}
 
-		if _, err := configloader.NewFromBytes(section.text, configloader.WithAllowPatchDelete(), configloader.WithNoValidation()); err != nil {
-			if strings.Contains(err.Error(), "not registered") {
-				section.unknown = true
+		loaded, err := configloader.NewFromBytes(section.text, configloader.WithAllowPatchDelete(), configloader.WithNoValidation())
 
-				continue
-			}
-
+		switch {
+		case err == nil:
+			documents = append(documents, loaded.Documents()...)
+		case !strings.Contains(err.Error(), "not registered"): // a newer Talos may know it
 			return fmt.Errorf("talos does not read the machine config: %s", tidy(err))
 		}
-
-		known = append(known, separated(section.text)...)
 	}
 
-	if known == nil {
+	if len(documents) == 0 {
 		return errors.New("the machine config is empty: give controlplane.yaml or worker.yaml")
 	}
 
-	loaded, err := configloader.NewFromBytes(known, configloader.WithAllowPatchDelete(), configloader.WithNoValidation())
-	if err != nil {
-		return fmt.Errorf("talos does not read the machine config: %s", tidy(err))
-	}
-
-	provider, err := container.New(loaded.Documents()...)
+	provider, err := container.New(documents...)
 	if err != nil {
 		return fmt.Errorf("talos refuses the machine config: %s", tidy(err))
 	}
@@ -215,7 +201,7 @@ func (s *stream) load() error {
 
 // separated returns the text of a document so that another can precede it.
 func separated(text []byte) []byte {
-	if firstLine, _, _ := bytes.Cut(text, []byte("\n")); !isSeparator(append(slices.Clone(firstLine), '\n')) {
+	if firstLine, _, _ := bytes.Cut(text, []byte("\n")); !isSeparator(firstLine) {
 		text = append([]byte("---\n"), text...)
 	}
 
@@ -276,7 +262,7 @@ func (s *stream) find(kind, name string) *section {
 // replace sets the text of a document, keeping the line that separates it.
 func (s *section) replace(text []byte) {
 	firstLine, _, _ := bytes.Cut(s.text, []byte("\n"))
-	if !isSeparator(append(slices.Clone(firstLine), '\n')) {
+	if !isSeparator(firstLine) {
 		s.text = text
 
 		return

@@ -67,9 +67,6 @@ var ownUpFlags = map[string]string{
 	"id-token":         "the variable TS_ID_TOKEN",
 }
 
-// parseUpArguments reads free arguments of tailscale up.
-func parseUpArguments(args []string) ([]flagArgument, error) { return upFlags.parse(args) }
-
 // checkUpArguments checks the free arguments against each other and against the composed ones, and returns all of them.
 // Its error joins all faults.
 func checkUpArguments(composed, free []flagArgument) ([]flagArgument, error) {

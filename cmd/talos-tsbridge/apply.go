@@ -69,13 +69,15 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 	}
 
 	// what Talos would refuse is refused before a key is minted for it
-	trial, err := request.with(forRole, request.key)
-	if err == nil {
-		_, err = trial.Apply(config)
-	}
+	if request.minting != nil {
+		trial, err := request.with(forRole, request.key)
+		if err != nil {
+			return err
+		}
 
-	if err != nil {
-		return usageError{err}
+		if _, err := applyTo(config, trial, flags.redact); err != nil {
+			return err
+		}
 	}
 
 	made, minted, err := request.patch(ctx, forRole)
@@ -83,13 +85,35 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 		return err
 	}
 
-	if err := p.writeApplied(ctx, made, flags, config, file, inPlace); err != nil {
-		minted.takeBack(ctx)
+	text, err := applyTo(config, made, flags.redact)
 
-		return err
+	switch {
+	case err != nil:
+	case !inPlace:
+		err = p.write(ctx, flags.output, text)
+	case !bytes.Equal(text, config):
+		err = writeBack(ctx, file, text)
 	}
 
-	return nil
+	if err != nil {
+		minted.takeBack(ctx)
+	}
+
+	return err
+}
+
+func applyTo(config []byte, made *patch.Patch, redact bool) ([]byte, error) {
+	apply := made.Apply
+	if redact {
+		apply = made.ApplyRedacted
+	}
+
+	text, err := apply(config)
+	if err != nil {
+		return nil, usageError{err}
+	}
+
+	return text, nil
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {
@@ -120,23 +144,8 @@ func (p *program) readConfig(file string) ([]byte, error) {
 	return os.ReadFile(file)
 }
 
-func (p *program) writeApplied(ctx context.Context, made *patch.Patch, flags *patchFlags, config []byte, file string, inPlace bool) error {
-	apply := made.Apply
-	if flags.redact {
-		apply = made.ApplyRedacted
-	}
-
-	text, err := apply(config)
-
-	switch {
-	case err != nil:
-		return err
-	case !inPlace:
-		return p.write(ctx, flags.output, text)
-	case bytes.Equal(text, config):
-		return nil
-	}
-
+// writeBack writes the config to the file that it was read from, which keeps its mode.
+func writeBack(ctx context.Context, file string, text []byte) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
