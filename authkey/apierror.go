@@ -62,6 +62,13 @@ func (e *APIError) Error() string {
 // Unwrap returns [context.Canceled] or [context.DeadlineExceeded] where that ended the call, and nil otherwise.
 func (e *APIError) Unwrap() error { return e.cause }
 
+// isStatus reports whether an error is the API's answer with a status.
+func isStatus(err error, status int) bool {
+	failure, ok := errors.AsType[*APIError](err)
+
+	return ok && failure.Status == status && !failure.notAPI
+}
+
 // step is what a request is for. The same status means another thing in each.
 type step int
 

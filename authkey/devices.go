@@ -108,6 +108,21 @@ func (d *Devices) Tagged(ctx context.Context, tags ...string) ([]Device, error) 
 	return devices, nil
 }
 
+// All returns the devices of the tailnet as the API describes them, also those that wait for approval and those that are
+// shared with it.
+func (d *Devices) All(ctx context.Context) ([]tailscale.Device, error) {
+	if err := (*Minter)(d).init(); err != nil {
+		return nil, err
+	}
+
+	all, err := d.list(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("looking up devices: %w", err)
+	}
+
+	return all, nil
+}
+
 func (d *Devices) list(ctx context.Context) ([]tailscale.Device, error) {
 	m := (*Minter)(d)
 

@@ -3,12 +3,11 @@ package authkey
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"tailscale.com/client/tailscale/v2"
 )
 
@@ -66,59 +65,29 @@ func (m *Minter) Leftovers(ctx context.Context, description string) ([]Leftover,
 	return left, nil
 }
 
-// complete asks for those keys of a list of which it holds no more than an ID, as Tailscale's does.
+// complete asks for those keys of a list of which it holds no more than an ID. One that is gone since the list was made
+// stays as it is, without a description.
 func (m *Minter) complete(ctx context.Context, keys []tailscale.Key) error {
-	const atATime = 8
+	var group errgroup.Group
 
-	ctx = withStep(ctx, stepGet)
+	group.SetLimit(keysAtATime)
 
-	var (
-		workers sync.WaitGroup
-		guard   sync.Mutex
-		failed  error
-		queue   = make(chan int)
-	)
+	for i, key := range keys {
+		if !isBare(key) {
+			continue
+		}
 
-	for range min(atATime, len(keys)) {
-		workers.Go(func() {
-			for i := range queue {
-				if err := m.completeOne(ctx, &keys[i]); err != nil {
-					guard.Lock()
-					failed = err
-					guard.Unlock()
-				}
+		group.Go(func() error {
+			whole, err := m.whole(ctx, key.ID)
+			if whole != nil {
+				keys[i] = *whole
 			}
+
+			return err
 		})
 	}
 
-	for i, key := range keys {
-		if key.Description == "" && (key.KeyType == "" || key.KeyType == "auth") {
-			queue <- i
-		}
-	}
-
-	close(queue)
-	workers.Wait()
-
-	return failed
-}
-
-// completeOne asks for one key. One that is gone since the list was made stays as it is, without a description.
-func (m *Minter) completeOne(ctx context.Context, key *tailscale.Key) error {
-	return m.retrier().do(ctx, func() error {
-		whole, err := m.client.Keys().Get(ctx, key.ID)
-
-		switch failure := m.understood(err, stepGet, http.MethodGet); {
-		case failure == nil:
-			*key = *whole
-
-			return nil
-		case isStatus(failure, http.StatusNotFound), isStatus(failure, http.StatusForbidden):
-			return nil
-		default:
-			return failure
-		}
-	})
+	return group.Wait()
 }
 
 // isMarked reports whether a key was minted with the description: it is that and the eight characters of [mark].

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
 	"tailscale.com/client/tailscale/v2"
 )
 
@@ -90,7 +91,7 @@ func (m *Minter) find(ctx context.Context, description string) (string, error) {
 		switch {
 		case key.Description == description:
 			return key.ID, nil
-		case key.Description == "" && (key.KeyType == "" || key.KeyType == "auth"):
+		case isBare(key):
 			bare = append(bare, key.ID)
 		}
 	}
@@ -125,52 +126,54 @@ func (m *Minter) list(ctx context.Context) ([]tailscale.Key, error) {
 	return keys, err
 }
 
+// isBare reports whether an entry of a list is no more than the ID of what may be an auth key. Tailscale's lists are of
+// such entries, Headscale's have whole keys.
+func isBare(key tailscale.Key) bool {
+	return key.Description == "" && (key.KeyType == "" || key.KeyType == "auth")
+}
+
+// keysAtATime is how many keys are asked for at a time.
+const keysAtATime = 8
+
 // findAmong asks for the keys of these IDs, a few at a time, until one has the description.
 func (m *Minter) findAmong(ctx context.Context, ids []string, description string) (string, error) {
-	const atATime = 8
-
-	ctx, cancel := context.WithCancel(withStep(ctx, stepGet))
+	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 
 	var (
-		workers sync.WaitGroup
-		guard   sync.Mutex
-		found   string
-		failed  error
-		queue   = make(chan string)
+		group  errgroup.Group
+		guard  sync.Mutex
+		found  string
+		failed error
 	)
 
-	for range min(atATime, len(ids)) {
-		workers.Go(func() {
-			for id := range queue {
-				has, err := m.describe(ctx, id)
-
-				guard.Lock()
-
-				switch {
-				case err == nil && has == description:
-					found = id
-
-					cancel()
-				case err != nil && failed == nil && found == "":
-					failed = err
-				}
-
-				guard.Unlock()
-			}
-		})
-	}
+	group.SetLimit(keysAtATime)
 
 	for _, id := range ids {
 		if ctx.Err() != nil {
 			break
 		}
 
-		queue <- id
+		group.Go(func() error {
+			key, err := m.whole(ctx, id)
+
+			guard.Lock()
+			defer guard.Unlock()
+
+			switch {
+			case key != nil && key.Description == description:
+				found = id
+
+				cancel()
+			case err != nil && failed == nil && found == "":
+				failed = err
+			}
+
+			return nil
+		})
 	}
 
-	close(queue)
-	workers.Wait()
+	_ = group.Wait() // one that cannot be asked for does not keep the others from being the one
 
 	if found != "" {
 		return found, nil
@@ -179,23 +182,26 @@ func (m *Minter) findAmong(ctx context.Context, ids []string, description string
 	return "", errors.Join(failed, ctx.Err())
 }
 
-// describe returns the description of a key. One that the credential may not see, or that is gone, has none.
-func (m *Minter) describe(ctx context.Context, id string) (string, error) {
-	var description string
+// whole returns the key of an ID as the API describes it, and nil for one that the credential may not see, or that is gone.
+func (m *Minter) whole(ctx context.Context, id string) (*tailscale.Key, error) {
+	ctx = withStep(ctx, stepGet)
+
+	var key *tailscale.Key
 
 	err := m.retrier().do(ctx, func() error {
-		key, err := m.client.Keys().Get(ctx, id)
-		if err == nil {
-			description = key.Description
-		}
+		var err error
+
+		key, err = m.client.Keys().Get(ctx, id)
 
 		return m.understood(err, stepGet, http.MethodGet)
 	})
 
-	var failure *APIError
-	if errors.As(err, &failure) && (failure.Status == http.StatusForbidden || failure.Status == http.StatusNotFound) {
-		return "", nil
+	switch {
+	case isStatus(err, http.StatusForbidden), isStatus(err, http.StatusNotFound):
+		return nil, nil //nolint:nilnil // there is no such key
+	case err != nil:
+		return nil, err
 	}
 
-	return description, err
+	return key, nil
 }

@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // The defaults of a [Checker].
@@ -55,24 +57,20 @@ type Checker struct {
 // for each Parallel targets; when ctx ends, the rest of the results is [Canceled].
 func (c *Checker) Check(ctx context.Context, targets []Target) []Result {
 	results := make([]Result, len(targets))
-	queue := make(chan int)
 
-	var workers sync.WaitGroup
+	var group errgroup.Group
 
-	for range min(orDefault(c.Parallel, DefaultParallel), len(targets)) {
-		workers.Go(func() {
-			for i := range queue {
-				results[i] = c.checkUntilOK(ctx, targets[i])
-			}
+	group.SetLimit(orDefault(c.Parallel, DefaultParallel))
+
+	for i, target := range targets {
+		group.Go(func() error {
+			results[i] = c.checkUntilOK(ctx, target)
+
+			return nil
 		})
 	}
 
-	for i := range targets {
-		queue <- i
-	}
-
-	close(queue)
-	workers.Wait()
+	_ = group.Wait() // what failed is in the results
 
 	return results
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/resources/etcd"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -62,32 +63,29 @@ func (i *Inspector) Inspect(ctx context.Context, addresses []string) []Node {
 	}
 
 	var (
-		workers sync.WaitGroup
-		notify  sync.Mutex
-		queue   = make(chan int)
-		nodes   = make([]Node, len(addresses))
+		group  errgroup.Group
+		notify sync.Mutex
+		nodes  = make([]Node, len(addresses))
 	)
 
-	for range min(parallel, len(addresses)) {
-		workers.Go(func() {
-			for n := range queue {
-				nodes[n] = i.ask(ctx, addresses[n], timeout)
+	group.SetLimit(parallel)
 
-				if i.OnNode != nil {
-					notify.Lock()
-					i.OnNode(nodes[n])
-					notify.Unlock()
-				}
+	for n, address := range addresses {
+		group.Go(func() error {
+			nodes[n] = i.ask(ctx, address, timeout)
+
+			if i.OnNode != nil {
+				notify.Lock()
+				defer notify.Unlock()
+
+				i.OnNode(nodes[n])
 			}
+
+			return nil
 		})
 	}
 
-	for n := range addresses {
-		queue <- n
-	}
-
-	close(queue)
-	workers.Wait()
+	_ = group.Wait() // what failed is in the nodes
 
 	return nodes
 }
