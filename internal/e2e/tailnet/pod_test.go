@@ -13,6 +13,25 @@ import (
 func TestPodReachesPeerThroughNode(t *testing.T) {
 	needsKernel(t, "a pod behind the node reaches a peer by its tailnet address (needs a TUN that other traffic can be routed to)")
 
+	node, pod, peerAddress := newBridge(t)
+
+	if err := pod.greeted(peerAddress, "hello"); err == nil {
+		t.Error("the pod reaches the peer without masquerade: this test shows nothing")
+	}
+
+	masqueradePods(t, node)
+
+	eventually(t, 30*time.Second, "the pod reaches the peer", func() error {
+		return pod.greeted(peerAddress, "hello")
+	})
+}
+
+// newBridge is a node, a pod behind it that nothing masquerades yet, and the
+// tailnet address at which a peer says hello. The node reaches the peer, which
+// tells a failing tunnel from a failing pod.
+func newBridge(t *testing.T) (*node, *namespace, string) {
+	t.Helper()
+
 	tailnet := newTailnet(t)
 	key := tailnet.control.reusableKey(t)
 	node, peer := tailnet.newNode(t), tailnet.newNode(t)
@@ -25,20 +44,11 @@ func TestPodReachesPeerThroughNode(t *testing.T) {
 
 	pod := newPod(t, node)
 
-	// The node itself comes first: it tells a failing tunnel from a failing pod.
 	eventually(t, 30*time.Second, "the node reaches the peer", func() error {
 		return node.namespace.greeted(peerAddress, "hello")
 	})
 
-	if err := pod.greeted(peerAddress, "hello"); err == nil {
-		t.Error("the pod reaches the peer without masquerade: this test shows nothing")
-	}
-
-	masqueradePods(t, node)
-
-	eventually(t, 30*time.Second, "the pod reaches the peer", func() error {
-		return pod.greeted(peerAddress, "hello")
-	})
+	return node, pod, peerAddress
 }
 
 // newPod is a namespace behind the node, as a cluster network sets it up.

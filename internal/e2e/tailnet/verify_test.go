@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"golang.org/x/net/dns/dnsmessage"
 )
@@ -21,25 +20,11 @@ import (
 func TestVerifyTellsWhichPlankIsMissing(t *testing.T) {
 	needsKernel(t, "verify diagnoses a bridge from a pod behind the node (needs a TUN that other traffic can be routed to)")
 
-	tailnet := newTailnet(t)
-	key := tailnet.control.reusableKey(t)
-	node, peer := tailnet.newNode(t), tailnet.newNode(t)
-
-	node.start(t, printPatch(t, key, "--login-server="+tailnet.control.url, "--hostname=node")).joined(t)
-
-	peerStatus := peer.start(t, printPatch(t, key, "--login-server="+tailnet.control.url, "--hostname=peer")).joined(t)
-	address := net.JoinHostPort(peerStatus.TailscaleIPs[0].String(), "8000")
-	peer.namespace.serve(t, address, "hello")
-
-	pod := newPod(t, node)
+	node, pod, address := newBridge(t)
 	node.namespace.denyNames(t, "10.244.0.1:53")
 
 	reach, name := "tcp://"+address, "dns://peer.tailnet.example@100.100.100.100"
 	clusterName := "dns://peer.tailnet.example@10.244.0.1"
-
-	eventually(t, 30*time.Second, "the node reaches the peer", func() error {
-		return node.namespace.greeted(address, "hello")
-	})
 
 	fromNode := verify(t, node.namespace, 0, "--from=node", reach)
 
