@@ -12,7 +12,7 @@ import (
 	"tailscale.com/client/tailscale/v2"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // Devices looks up the devices of a tailnet. It has the fields of a [Minter], with the same meanings, defaults and retries,
@@ -56,7 +56,7 @@ func DevicesFromEnv(lookup func(string) (string, bool)) (*Devices, error) {
 // It is an error, which names the tag, when no device has one of them: most likely the tag has a typing error, and a list
 // without its devices would go unnoticed.
 func (d *Devices) Tagged(ctx context.Context, tags ...string) ([]Device, error) {
-	tags, err := tailnet.ParseTags(tags)
+	tags, err := tailaddr.ParseTags(tags)
 
 	m := (*Minter)(d)
 	if err := errors.Join(m.init(), err); err != nil {

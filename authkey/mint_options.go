@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 const (
@@ -55,7 +55,7 @@ type Options struct {
 func (o Options) normalize() (Options, error) {
 	var faults []error
 
-	tags, err := tailnet.ParseTags(o.Tags)
+	tags, err := tailaddr.ParseTags(o.Tags)
 	if err != nil {
 		faults = append(faults, err)
 	}

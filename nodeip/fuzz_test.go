@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
@@ -46,7 +47,7 @@ func FuzzParse(f *testing.F) {
 		asked := slices.ContainsFunc(list, func(s string) bool {
 			prefix, err := netip.ParsePrefix(s)
 
-			return err == nil && (within(prefix, nodeip.TailnetIPv4) || within(prefix, nodeip.TailnetIPv6))
+			return err == nil && (within(prefix, tailaddr.IPv4()) || within(prefix, tailaddr.IPv6()))
 		})
 
 		if len(picked) > 0 && !asked {

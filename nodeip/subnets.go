@@ -8,12 +8,7 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
-)
-
-// The ranges that tailnet addresses come from.
-var (
-	TailnetIPv4 = netip.MustParsePrefix("100.64.0.0/10")
-	TailnetIPv6 = netip.MustParsePrefix("fd7a:115c:a1e0::/48")
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // Subnets is a checked list of subnets in the order in which Talos prefers them. The zero Subnets is empty; it makes no
@@ -175,7 +170,7 @@ func covered(prefix netip.Prefix, ranges []netip.Prefix) bool {
 
 // complete adds the tailnet's ranges to the negatives where the positives call for it.
 func complete(positives, negatives []netip.Prefix, notes []string) Subnets {
-	for _, tailnet := range []netip.Prefix{TailnetIPv4, TailnetIPv6} {
+	for _, tailnet := range tailaddr.Ranges() {
 		around := slices.IndexFunc(positives, func(p netip.Prefix) bool { return p != tailnet && cidr.Contains(p, tailnet) })
 		inside := slices.IndexFunc(positives, func(p netip.Prefix) bool { return cidr.Contains(tailnet, p) })
 

@@ -13,7 +13,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
-	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // The ports that the rules open. Control planes serve Kubernetes on the port that Talos uses unless it is told another.
@@ -116,7 +116,7 @@ func portOf(environment []variable) *uint16 {
 }
 
 func firewallDocuments(port uint16, kubernetes bool) []config.Document {
-	tailnet := []netip.Prefix{nodeip.TailnetIPv4, nodeip.TailnetIPv6}
+	tailnet := tailaddr.Ranges()
 
 	var documents []config.Document
 

@@ -8,13 +8,13 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
-	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // kubeSpanEndpoints lets every address be an endpoint but those of the tailnet. As in the list of the node IP, what is
 // excluded comes last.
 func kubeSpanEndpoints() []string {
-	return []string{cidr.AllIPv4.String(), cidr.AllIPv6.String(), "!" + nodeip.TailnetIPv4.String(), "!" + nodeip.TailnetIPv6.String()}
+	return []string{cidr.AllIPv4.String(), cidr.AllIPv6.String(), "!" + tailaddr.IPv4().String(), "!" + tailaddr.IPv6().String()}
 }
 
 func kubeSpanDocuments(version *coreconfig.VersionContract, filter bool) []config.Document {

@@ -14,11 +14,8 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
-
-// magicDNSResolver is where every tailscaled answers for the names of its tailnet.
-var magicDNSResolver = netip.MustParseAddr("100.100.100.100")
 
 func (p *Patch) setNameservers(o *options) error {
 	if !o.magicDNSResolver {
@@ -37,7 +34,7 @@ func (p *Patch) setNameservers(o *options) error {
 	}
 
 	nameservers, err := parseNameservers(o.nameservers)
-	p.node.nameservers = append([]netip.Addr{magicDNSResolver}, nameservers...)
+	p.node.nameservers = append([]netip.Addr{tailaddr.MagicDNS4()}, nameservers...)
 	p.notes = append(p.notes, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
 		"in the cache takes 2 s longer")
 
@@ -65,13 +62,13 @@ func parseNameservers(texts []string) ([]netip.Addr, error) {
 			faults = append(faults, fmt.Errorf("nameserver %s %s: write one such as 192.168.1.1", quote.Value(text), reason))
 
 			continue
-		case address == magicDNSResolver:
+		case address == tailaddr.MagicDNS4():
 			faults = append(faults, fmt.Errorf("nameserver %s is the resolver of MagicDNS, which comes first anyway: leave it out", address))
 
 			continue
 		}
 
-		outside = outside || !nodeip.TailnetIPv4.Contains(address) && !nodeip.TailnetIPv6.Contains(address)
+		outside = outside || !tailaddr.Contains(address)
 
 		if !slices.Contains(nameservers, address) {
 			nameservers = append(nameservers, address)

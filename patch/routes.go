@@ -8,11 +8,8 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
-
-// viaRange is where routes to IPv4 subnets through IPv6 addresses (4via6) lie: 64 bits of this range, 32 of a site ID,
-// then the IPv4 address.
-var viaRange = netip.MustParsePrefix("fd7a:115c:a1e0:b1a::/64")
 
 // parseRoutes reads comma-separated lists of the subnets to advertise, by the rules of containerboot and tailscale up.
 // Empty entries are dropped.
@@ -63,19 +60,18 @@ func parseRoutes(lists []string) (routes []netip.Prefix, notes []string, err err
 func checkVia(route netip.Prefix) error {
 	const (
 		shortest = 96
-		siteID   = 8 // where the 32 bits of the site ID start, in bytes
+		highest  = 1<<16 - 1
 	)
 
-	if !viaRange.Contains(route.Addr()) {
+	site, _, ok := tailaddr.ParseVia(route.Addr())
+	if !ok {
 		return nil
 	}
-
-	address := route.Addr().As16()
 
 	switch {
 	case route.Bits() < shortest:
 		return fmt.Errorf("is a 4via6 route shorter than /%d: make it with tailscale debug via", shortest)
-	case address[siteID] != 0 || address[siteID+1] != 0:
+	case site > highest:
 		return errors.New("is a 4via6 route with a site ID above 65535: make it with tailscale debug via")
 	}
 

@@ -14,7 +14,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 const (
@@ -222,7 +222,7 @@ func (c *composer) setExtraArgs() {
 	composed := []flagArgument{}
 
 	if len(c.tags) > 0 {
-		tags, err := tailnet.ParseTags(c.tags)
+		tags, err := tailaddr.ParseTags(c.tags)
 		if err != nil {
 			c.faults = append(c.faults, prefixed("advertise-tags", err)...)
 		}

@@ -10,7 +10,7 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // upFlags are the flags of tailscale up on Linux, as of 1.102. tailscale up refuses any other, and containerboot fails
@@ -113,7 +113,7 @@ func valueOf(arguments []flagArgument, name string) string {
 func checkUpValue(argument flagArgument) string {
 	switch argument.name {
 	case "advertise-tags":
-		if _, err := tailnet.ParseTags([]string{argument.value}); err != nil {
+		if _, err := tailaddr.ParseTags([]string{argument.value}); err != nil {
 			return strings.ReplaceAll(err.Error(), "\n", "; ")
 		}
 	case "login-server":

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // The defaults of a [Checker].
@@ -18,8 +20,8 @@ const (
 	DefaultParallel = 16
 )
 
-// DefaultMagicDNS is the address at which every node of a tailnet finds MagicDNS.
-var DefaultMagicDNS = netip.MustParseAddrPort("100.100.100.100:53")
+// DefaultMagicDNS returns the address at which every node of a tailnet with IPv4 finds MagicDNS.
+func DefaultMagicDNS() netip.AddrPort { return netip.AddrPortFrom(tailaddr.MagicDNS4(), dnsPort) }
 
 // Resolver is the system's way from a name to addresses; [net.Resolver] is one.
 type Resolver interface {

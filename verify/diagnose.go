@@ -6,7 +6,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // The codes of [Diagnose].
@@ -141,14 +141,9 @@ func (r Result) crossed() bool {
 	return !r.Outcome.silent() && !r.Outcome.name() && r.Outcome != Canceled && r.Outcome != Failed
 }
 
-// isTailnet reports whether an address is one that tailnets use.
-func isTailnet(address netip.Addr) bool {
-	return nodeip.TailnetIPv4.Contains(address) || nodeip.TailnetIPv6.Contains(address)
-}
-
 // reachesTailnet reports whether any device of the tailnet answered to this place.
 func (e evidence) reachesTailnet(from Place) bool {
-	return e.any(func(o Result) bool { return o.From == from && o.crossed() && isTailnet(o.Address) })
+	return e.any(func(o Result) bool { return o.From == from && o.crossed() && tailaddr.Contains(o.Address) })
 }
 
 func (e evidence) explainSilence(r Result) Finding {
@@ -166,22 +161,22 @@ func (e evidence) explainSilence(r Result) Finding {
 			Cause: fmt.Sprintf("%s answers on port %d and is silent on port %d: a firewall or the tailnet's policy drops the packets", r.Address, e[otherPort].Port, r.Port),
 			Next:  []string{fmt.Sprintf("allow port %d in the tailnet's policy file for the tags of the nodes, and in the firewall of the device", r.Port)},
 		}
-	case isTailnet(r.Address) && r.From == PlacePod && reachedFrom(PlaceNode):
+	case tailaddr.Contains(r.Address) && r.From == PlacePod && reachedFrom(PlaceNode):
 		return noMasquerade("the node reaches the address and its pods do not: their packets leave with the pod's address, to which the tailnet " +
 			"has no way back")
-	case isTailnet(r.Address) && r.From == PlacePod && reachedFrom(PlaceHost):
+	case tailaddr.Contains(r.Address) && r.From == PlacePod && reachedFrom(PlaceHost):
 		finding := noMasquerade("the address is up, and not reached from the pod: its packets leave with the pod's address, to which the tailnet has " +
 			"no way back, or the tailnet's policy does not allow the node what it allows the other machine")
 		finding.Next = append(finding.Next, "look at the node, whether it is on the tailnet at all: talos-tsbridge verify --nodes NODE")
 
 		return finding
-	case isTailnet(r.Address) && e.reachesTailnet(r.From):
+	case tailaddr.Contains(r.Address) && e.reachesTailnet(r.From):
 		return Finding{
 			Code:  CodePeerSilent,
 			Cause: "other devices of the tailnet are reached, so this one is offline, or the tailnet's policy does not allow the connection",
 			Next:  []string{"look at the device's last seen in the admin console", "allow the tags of the nodes to reach it in the tailnet's policy file"},
 		}
-	case isTailnet(r.Address):
+	case tailaddr.Contains(r.Address):
 		return unreachableFrom(r.From)
 	}
 

@@ -3,6 +3,8 @@ package verify
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // explainName explains why a name does not resolve.
@@ -84,14 +86,14 @@ func (e evidence) magicDNS(r Result) Outcome {
 // answersAtAddress reports whether the host of a result answers at a tailnet address that was given with it.
 func (e evidence) answersAtAddress(r Result) bool {
 	return e.any(func(o Result) bool {
-		return o.From == r.From && o.Host == r.Host && o.Outcome == OK && o.DNS == nil && isTailnet(o.Address)
+		return o.From == r.From && o.Host == r.Host && o.Outcome == OK && o.DNS == nil && tailaddr.Contains(o.Address)
 	})
 }
 
 func isMagicDNS(server string) bool {
 	address, err := netip.ParseAddrPort(server)
 
-	return err == nil && address.Addr() == DefaultMagicDNS.Addr()
+	return err == nil && tailaddr.IsMagicDNS(address.Addr())
 }
 
 // explainServer explains the failure of a server that was asked by its address.

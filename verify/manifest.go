@@ -51,7 +51,7 @@ func Manifest(targets []Target, options ManifestOptions) ([]byte, error) {
 	certificates, err := onlyCertificates(options.CAs)
 	faults := []error{err}
 
-	magic := orDefault(options.MagicDNS, DefaultMagicDNS)
+	magic := orDefault(options.MagicDNS, DefaultMagicDNS())
 	if magic.Port() != dnsPort {
 		faults = append(faults, fmt.Errorf("magic-dns %s has a port that the tools in the pod cannot ask: leave it out", magic))
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 func (c *Checker) tryDNS(ctx context.Context, target Target, result *Result) {
@@ -86,7 +87,7 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 		ctx, cancel := context.WithTimeout(ctx, longest)
 		defer cancel()
 
-		magic <- askServer(ctx, orDefault(c.MagicDNS, DefaultMagicDNS), target.host)
+		magic <- askServer(ctx, orDefault(c.MagicDNS, DefaultMagicDNS()), target.host)
 	}()
 
 	start := time.Now()
@@ -103,7 +104,7 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 	inTailnet := result.DNS.Addresses[:0:0]
 
 	for _, address := range result.DNS.Addresses {
-		if isTailnet(address) {
+		if tailaddr.Contains(address) {
 			inTailnet = append(inTailnet, address)
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -22,7 +22,7 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 		return lookedUp{}, nil
 	}
 
-	tags, err := tailnet.ParseTags(flags.staticHostsFrom)
+	tags, err := tailaddr.ParseTags(flags.staticHostsFrom)
 	if err != nil {
 		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
 	}

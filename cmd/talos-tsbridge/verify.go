@@ -99,7 +99,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 		"take the results in `file` into the diagnosis, the -o json output of a run in another place; can be repeated")
 	flags.StringVar(&f.caFile, "ca-file", "", "verify certificates against the PEM certificates in `file` (default: the system's)")
 	flags.BoolVar(&f.insecure, "insecure", false, "do not verify certificates")
-	flags.StringVar(&f.magicDNS, "magic-dns", verify.DefaultMagicDNS.Addr().String(), "`address` of MagicDNS, for tailnet://")
+	flags.StringVar(&f.magicDNS, "magic-dns", verify.DefaultMagicDNS().Addr().String(), "`address` of MagicDNS, for tailnet://")
 	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
 

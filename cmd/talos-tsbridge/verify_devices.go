@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
@@ -61,7 +61,7 @@ func (f *deviceFlags) expected(seen []nodes.Node, wanted *nodes.Wanted) ([]devic
 	)
 
 	if f.advertiseTags != "" {
-		if tags, err = tailnet.ParseTags([]string{f.advertiseTags}); err != nil {
+		if tags, err = tailaddr.ParseTags([]string{f.advertiseTags}); err != nil {
 			return nil, usagef("advertise-tags: %w", err)
 		}
 	} else if wanted != nil {

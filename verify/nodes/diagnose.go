@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
@@ -113,7 +114,7 @@ func (d *diagnosis) extension() {
 	case lastValues(d.Environment)["TS_USERSPACE"] == "true":
 		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE=true, without a network device: pods do not reach the tailnet through the node",
 			"leave --userspace out of the patch")
-	case !slices.ContainsFunc(d.TailnetAddresses, isTailnet) && !d.unread("the addresses"):
+	case !slices.ContainsFunc(d.TailnetAddresses, tailaddr.Contains) && !d.unread("the addresses"):
 		d.fault(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet: the node is not logged in, or waits for approval",
 			"look at what it says: talosctl logs ext-tailscale",
 			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key")
@@ -193,7 +194,7 @@ func (d *diagnosis) nodeIP() {
 
 	for _, subnet := range d.ExcludedSubnets {
 		prefix, err := netip.ParsePrefix(subnet)
-		if err == nil && (prefix.Overlaps(nodeip.TailnetIPv4) || prefix.Overlaps(nodeip.TailnetIPv6)) {
+		if err == nil && (slices.ContainsFunc(tailaddr.Ranges(), prefix.Overlaps)) {
 			d.fault(CodeOverlap, "the cluster uses "+subnet+" for pods or services, which are addresses of the tailnet: pods do not reach those devices",
 				"give the cluster other pod and service CIDRs; that takes a new cluster")
 		}
@@ -228,14 +229,14 @@ func (d *diagnosis) misplaced(addresses []netip.Addr, subnets []string) (inTailn
 	asked := slices.ContainsFunc(subnets, func(subnet string) bool {
 		prefix, err := netip.ParsePrefix(subnet)
 
-		return err == nil && prefix.Bits() > 0 && isTailnet(prefix.Addr())
+		return err == nil && prefix.Bits() > 0 && tailaddr.Contains(prefix.Addr())
 	})
 
 	for _, address := range addresses {
 		picked, err := nodeip.Pick([]netip.Addr{address}, subnets...)
 
 		switch {
-		case isTailnet(address) && !asked:
+		case tailaddr.Contains(address) && !asked:
 			inTailnet = append(inTailnet, address)
 		case len(subnets) > 0 && err == nil && len(picked) == 0:
 			outside = append(outside, address)
@@ -274,10 +275,6 @@ func (d *diagnosis) config() {
 			"apply the patch again, in place of the old one",
 			"a change of TS_EXTRA_ARGS takes one start with TS_AUTH_ONCE=false and without TS_AUTHKEY to have an effect")
 	}
-}
-
-func isTailnet(address netip.Addr) bool {
-	return nodeip.TailnetIPv4.Contains(address) || nodeip.TailnetIPv6.Contains(address)
 }
 
 func join(addresses []netip.Addr) string {

@@ -344,7 +344,7 @@ func TestConnect(t *testing.T) {
 	talos, err = nodes.Connect(t.Context(), nodes.Connection{Talosconfig: file, Nodes: []string{"a"}, Endpoints: []string{"b"}})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"a"}, talos.Nodes)
-	assert.Equal(t, []string{"b"}, talos.GetEndpoints())
+	assert.Equal(t, []string{"b"}, talos.Client.GetEndpoints())
 	require.NoError(t, talos.Close())
 
 	_, err = nodes.Connect(t.Context(), nodes.Connection{Talosconfig: file, Context: "other"})

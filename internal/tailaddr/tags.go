@@ -1,6 +1,4 @@
-// Package tailnet holds the rules of a tailnet that several packages share, so that a tag is written the same way on the
-// key that registers a node and on the node itself.
-package tailnet
+package tailaddr
 
 import (
 	"errors"

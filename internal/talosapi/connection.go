@@ -1,4 +1,4 @@
-package nodes
+package talosapi
 
 import (
 	"context"
@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
@@ -27,16 +26,8 @@ type Connection struct {
 	Nodes []string
 }
 
-// Talos is a connection to the Talos API of a cluster.
-type Talos struct {
-	*client.Client
-
-	// Nodes are those of the [Connection], or of its context, or else its endpoints.
-	Nodes []string
-}
-
 // Connect reads the client configuration and makes a client of it. Nothing is sent yet.
-func Connect(ctx context.Context, connection Connection) (*Talos, error) {
+func Connect(ctx context.Context, connection Connection) (*Client, error) {
 	config, err := connection.read()
 	if err != nil {
 		return nil, err
@@ -69,7 +60,7 @@ func Connect(ctx context.Context, connection Connection) (*Talos, error) {
 		}
 	}
 
-	return &Talos{Client: talos, Nodes: slices.Clone(nodes)}, nil
+	return New(talos, nodes...), nil
 }
 
 // read reads the client configuration. The function of machinery that does so also creates one where there is none.
