@@ -1,17 +1,25 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"os"
+	"os/exec"
+	"path"
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/pipes"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -24,9 +32,11 @@ func (p *program) execCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND ARGUMENT...",
 		Short: "Run a command with the patch in place of each argument @-",
-		Long: `Runs a command, and gives it the patch for each argument @-, also at the end of --FLAG=@-: through a pipe of its own, so
-that nothing is on a disk, in the arguments or in the environment of the command. The variables of keys and of API
-credentials are taken out of its environment.
+		Long: `Runs a command, and gives it the patch for each argument @-, also at the end of --FLAG=@-: under a name of /dev/fd, so
+that nothing is on a disk, in the arguments or in the environment of the command. On Linux each reader gets the whole
+patch; elsewhere the first one does. The variables of keys and of API credentials are taken out of its environment.
+
+The --talos-version of the command is that of the patch, too.
 
 After --config-patch-control-plane the patch has what control planes need beside what every node needs, after
 --config-patch-worker what workers do. Where --config-patch @- is there too, they have only what comes on top.
@@ -69,6 +79,11 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		return err
 	}
 
+	flags, err = flags.forVersionOf(args)
+	if err != nil {
+		return err
+	}
+
 	variants := make([][]patch.Option, len(patches))
 	for i, one := range patches {
 		variants[i] = one.options(flags)
@@ -87,12 +102,86 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		}
 	}
 
-	err = p.runChild(ctx, args, patches, flags.authKey == "-")
+	uses, err := p.runWith(ctx, args, patches, flags.authKey == "-")
+
 	if err != nil {
 		takeBack(ctx, patches)
 	}
 
+	for i, use := range uses {
+		if note := noteOn(use, patches[i], err != nil); note != "" && (err == nil || !flags.quiet) {
+			p.note(note)
+		}
+
+		if err == nil && use.Readers == 0 && !use.Unknown {
+			patches[i].key.takeBack(ctx)
+		}
+	}
+
 	return err
+}
+
+// runWith runs the command, with the patches in place of the arguments that stand for them.
+func (p *program) runWith(ctx context.Context, args []string, patches []*standInAt, stdinUsed bool) ([]pipes.Use, error) {
+	command := &pipes.Command{
+		Args: args, Env: p.environment.childEnvironment(), Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Started: p.passSignals,
+	}
+
+	if stdinUsed {
+		command.Stdin = nil
+	}
+
+	for _, one := range patches {
+		command.Payloads = append(command.Payloads, pipes.Payload{Argument: one.index, Prefix: one.prefix + "@", Text: one.text})
+	}
+
+	defer p.interrupts.passTo(nil)
+
+	uses, err := command.Run(ctx)
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		err = exitOf(exit)
+	}
+
+	return uses, err
+}
+
+// passSignals passes signals on to the command. A terminal sends its own to the command itself.
+func (p *program) passSignals(command *os.Process) {
+	atTerminal := isTerminal(p.stdin)
+
+	p.interrupts.passTo(func(received os.Signal) {
+		if received != os.Interrupt || !atTerminal {
+			_ = command.Signal(received) // it may have ended by now
+		}
+	})
+}
+
+func exitOf(exit *exec.ExitError) childExit {
+	const signalled = 128 // as a shell reports it
+
+	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+		return childExit(signalled + int(status.Signal()))
+	}
+
+	return childExit(exit.ExitCode())
+}
+
+// noteOn says what is not as expected of the use of a patch.
+func noteOn(use pipes.Use, of *standInAt, failed bool) string {
+	switch {
+	case use.Unknown:
+		return "whether the command read the patch of argument " + use.Argument + " cannot be told here: no inotify"
+	case use.Readers == 0:
+		return "the command did not read the patch of argument " + use.Argument + ": nobody opened " + use.Path + ". What it runs may have closed it: pass it on " +
+			"(python: pass_fds=[" + path.Base(use.Path) + "]), or give the patch through a FIFO or a file with talos-tsbridge patch -o"
+	case use.Readers > 1 && !failed && of.key != nil && !of.key.Reusable:
+		return fmt.Sprintf("the patch of argument %s was read %d times, and auth key %s in it registers one node: for more, mint with --key-reusable or run exec once a node",
+			use.Argument, use.Readers, of.key.ID)
+	case use.Readers > 1 && !failed && of.singleUse:
+		return fmt.Sprintf("the patch of argument %s was read %d times: if its auth key is for single use, it registers one node", use.Argument, use.Readers)
+	}
+
+	return ""
 }
 
 // takeBack revokes the keys of patches that were not delivered.
@@ -130,6 +219,8 @@ type standInAt struct {
 	// text is the patch, and key the one that was minted for it.
 	text []byte
 	key  *mintedKey
+	// singleUse tells that the key was given and may be for one node only.
+	singleUse bool
 }
 
 // roles are the roles that talosctl's flags are for: those of --config-patch are for any.
@@ -144,6 +235,9 @@ const (
 	flagControlPlane = "--config-patch-control-plane"
 	flagWorker       = "--config-patch-worker"
 )
+
+// spellings are other names of talosctl's flags, of apply-config, patch and machineconfig patch.
+var spellings = map[string]string{"-p": flagAll, "--patch": flagAll}
 
 // findStandIns finds the arguments that stand for patches. Talos adds a patch to what another one set, so none may be
 // given twice.
@@ -166,11 +260,13 @@ func findStandIns(args []string) ([]*standInAt, error) {
 			flag = args[i]
 		}
 
-		if _, ofTalosctl := roles[flag]; ofTalosctl && slices.Contains(flags, flag) {
+		name := cmp.Or(spellings[flag], flag)
+
+		if _, ofTalosctl := roles[name]; ofTalosctl && slices.Contains(flags, name) {
 			return nil, usagef("%s %s is there twice: talosctl would add the patch to itself, give it once", flag, standIn)
 		}
 
-		flags = append(flags, flag)
+		flags = append(flags, name)
 		found = append(found, &standInAt{index: i + 1, prefix: prefix, flag: flag})
 	}
 
@@ -213,6 +309,7 @@ func (s *standInAt) fill(ctx context.Context, request *request, variant []patch.
 		made, err = request.with(variant, request.key)
 	} else {
 		made, s.key, err = request.patch(ctx, variant)
+		s.singleUse = request.minting == nil && slices.Contains([]authkey.Kind{authkey.KindAuth, authkey.KindPreAuth}, request.key.Kind())
 	}
 
 	if err == nil {
@@ -221,6 +318,40 @@ func (s *standInAt) fill(ctx context.Context, request *request, variant []patch.
 
 	return err
 }
+
+// forVersionOf returns the flags with the --talos-version of the command, which makes the config that the patch is for.
+func (f *patchFlags) forVersionOf(args []string) (*patchFlags, error) {
+	version := ""
+
+	for i, arg := range args[1:] {
+		if value, ok := strings.CutPrefix(arg, versionFlag+"="); ok {
+			version = value
+		} else if arg == versionFlag && i+2 < len(args) {
+			version = args[i+2]
+		}
+	}
+
+	if version == "" {
+		return f, nil
+	}
+
+	ofCommand, err := contract.Parse(version)
+	if err != nil {
+		return nil, usageError{fmt.Errorf("%s of the command: %w", versionFlag, err)}
+	}
+
+	// a wrong version of ours is reported with the other faults
+	if ours, err := contract.Parse(f.talosVersion); f.talosVersion != "" && err == nil && *ours != *ofCommand {
+		return nil, usagef("%s is %s for the patch and %s for the command: leave out the one before --", versionFlag, ours, ofCommand)
+	}
+
+	with := *f
+	with.talosVersion = cmp.Or(f.talosVersion, version)
+
+	return &with, nil
+}
+
+const versionFlag = "--talos-version"
 
 // childExit is the exit code of a child that failed.
 type childExit int

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v4"
+	"golang.org/x/term"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 )
@@ -81,14 +82,9 @@ func (p *program) failStream(cmd *cobra.Command, failure error) {
 	}
 }
 
-// isTerminal reports whether a person reads what is written to w.
-func isTerminal(w any) bool {
-	file, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
+// isTerminal reports whether f, an input or an output, is a terminal.
+func isTerminal(f any) bool {
+	file, ok := f.(*os.File)
 
-	info, err := file.Stat()
-
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return ok && term.IsTerminal(int(file.Fd()))
 }
