@@ -1,22 +1,37 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"io"
+	"os"
+	"time"
 
+	"github.com/siderolabs/talos/pkg/machinery/client"
 	"github.com/spf13/cobra"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory/nodeimage"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // schematicFlags are the flags of the command schematic.
 type schematicFlags struct {
+	from         string
+	fromNode     string
+	talos        talosFlags
+	timeout      time.Duration
 	extensions   []string
 	kernelArgs   []string
+	overlay      string
 	id           bool
 	image        bool
 	secureBoot   bool
 	platform     string
 	talosVersion string
+	factory      string
 	quiet        bool
 }
 
@@ -26,40 +41,71 @@ func (p *program) schematicCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "schematic",
 		Short: "Print the Image Factory schematic with the tailscale extension, its ID, or the installer image",
-		Long: `Prints the schematic of a Talos image that holds the tailscale system extension, in the form that Image Factory takes, or with
---id its ID, or with --image the installer image of it. Nothing is sent anywhere.`,
+		Long: `Prints the schematic of a Talos image with the tailscale system extension, in the form that Image Factory takes, or with
+--id its ID, or with --image the reference of its installer image. Nothing is sent to Image Factory.
+
+It starts from nothing, from a schematic file (--from), or from the image that a node runs (--from-node). What is there
+already stays, in its order, and tailscale comes in.`,
 		Example: `  talos-tsbridge schematic | curl -X POST --data-binary @- https://factory.talos.dev/schematics
-  talos-tsbridge schematic --image --talos-version v1.14.1`,
+  talos-tsbridge schematic --image --talos-version v1.14.1
+  talos-tsbridge schematic --from schematic.yaml --overlay sbc-raspberrypi,rpi_generic
+  talosctl upgrade --nodes 192.168.1.11 --image "$(talos-tsbridge schematic --from-node 192.168.1.11 --image --talos-version v1.14.1)"`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.printSchematic(cmd, flags) },
 	}
 
 	set := cmd.Flags()
 	set.SortFlags = false
+	set.StringVar(&flags.from, "from", "", "start from the schematic in `file`, - for standard input")
+	set.StringVar(&flags.fromNode, "from-node", "", "start from the image that the node at `address` runs, asked through the Talos API")
 	set.StringArrayVar(&flags.extensions, "extension", nil, "further system extension, `NAME`, such as siderolabs/iscsi-tools; can be repeated")
 	set.StringArrayVar(&flags.kernelArgs, "kernel-arg", nil, "kernel `argument`, such as console=ttyS0; can be repeated")
+	set.StringVar(&flags.overlay, "overlay", "", "overlay of a board, `IMAGE[,NAME[,OPTION=VALUE...]]`, such as sbc-raspberrypi,rpi_generic")
 	set.BoolVar(&flags.id, "id", false, "print the ID instead")
-	set.BoolVar(&flags.image, "image", false, "print the installer image instead, of --talos-version")
-	set.BoolVar(&flags.secureBoot, "secureboot", false, "with --image: the image for SecureBoot")
-	set.StringVar(&flags.platform, "platform", imagefactory.DefaultPlatform, "with --image: `platform` of the machines, as Image Factory names it")
-	set.StringVar(&flags.talosVersion, "talos-version", "", "with --image: whole `version` of Talos, such as v1.14.1")
+	set.BoolVar(&flags.image, "image", false, "print the installer image instead")
+	set.StringVar(&flags.talosVersion, "talos-version", "", "with --image: exact `version` of Talos, such as v1.14.1 (default: that of --from-node)")
+	set.StringVar(&flags.platform, "platform", imagefactory.DefaultPlatform, "with --image: `platform` of the machines, as Image Factory names it; with --from-node: that of the node")
+	set.BoolVar(&flags.secureBoot, "secureboot", false, "with --image: the image for SecureBoot; with --from-node: as the node was booted")
+	set.StringVar(&flags.factory, "factory", imagefactory.DefaultHost, "`host` of the Image Factory, or of a mirror of its registry, with an optional port and path")
+	flags.talos.bindConnection(set)
+	set.DurationVar(&flags.timeout, "timeout", nodes.DefaultTimeout, "with --from-node: how `long` the node may take to answer")
 	set.BoolVar(&flags.quiet, "quiet", false, "no notes on standard error")
 
 	return cmd
 }
 
 func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) error {
-	if flags.id && flags.image {
-		return usagef("--id or --image, not both")
+	factory, err := flags.check(cmd)
+	if err != nil {
+		return err
 	}
 
-	for _, name := range []string{"secureboot", "platform"} {
-		if cmd.Flags().Changed(name) && !flags.image {
-			return usagef("--%s is about the installer image: add --image", name)
+	choices := imagefactory.Choices{Extensions: flags.extensions, KernelArgs: flags.kernelArgs, Overlay: flags.overlay}
+	installer := imagefactory.Installer{Factory: factory, Version: flags.talosVersion, Platform: flags.platform, SecureBoot: flags.secureBoot}
+
+	switch {
+	case flags.from != "":
+		if choices.From, err = p.readSchematic(flags.from); err != nil {
+			return err
 		}
+	case flags.fromNode != "":
+		running, err := flags.askNode(cmd.Context())
+		if err != nil {
+			return fmt.Errorf("node %s: %w", flags.fromNode, err)
+		}
+
+		if choices.From, err = running.SchematicText(); err != nil {
+			return fmt.Errorf("node %s: %w", flags.fromNode, err)
+		}
+
+		if !running.FromFactory() && !flags.quiet {
+			p.note("the image of the node was not made by Image Factory: give the kernel arguments that it was made with as --kernel-arg")
+		}
+
+		flags.complete(cmd, &installer, running)
 	}
 
-	made, err := imagefactory.New(flags.extensions, flags.kernelArgs)
+	made, err := imagefactory.New(choices)
 	if err != nil {
 		return usageError{err}
 	}
@@ -70,7 +116,7 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 	case flags.id:
 		text = made.ID() + "\n"
 	case flags.image:
-		image, err := made.InstallerImage(flags.talosVersion, flags.platform, flags.secureBoot)
+		image, err := installer.Image(made)
 		if err != nil {
 			return usageError{err}
 		}
@@ -78,9 +124,12 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 		text = image + "\n"
 	}
 
-	if (flags.id || flags.image) && !flags.quiet {
-		p.note("Image Factory knows a schematic once it was sent there: talos-tsbridge schematic with the same flags | curl -X POST --data-binary @- " +
-			"https://" + imagefactory.Host + "/schematics")
+	if !flags.quiet {
+		if flags.id || flags.image {
+			p.note("Image Factory knows a schematic once it was sent there: talos-tsbridge schematic with the same flags, without --id and --image | curl -X POST --data-binary @- " + factory.SchematicsURL())
+		} else if made.EmbedsConfig() {
+			p.note("the schematic embeds a machine config, with the secrets in it")
+		}
 	}
 
 	if _, err := fmt.Fprint(p.stdout, text); err != nil {
@@ -88,4 +137,101 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 	}
 
 	return nil
+}
+
+// check refuses flags that do not go together.
+func (f *schematicFlags) check(cmd *cobra.Command) (imagefactory.Factory, error) {
+	var faults []error
+
+	if f.id && f.image {
+		faults = append(faults, errors.New("--id or --image, not both"))
+	}
+
+	if f.from != "" && f.fromNode != "" {
+		faults = append(faults, errors.New("--from or --from-node, not both"))
+	}
+
+	for _, name := range []string{"secureboot", "platform"} {
+		if cmd.Flags().Changed(name) && !f.image {
+			faults = append(faults, fmt.Errorf("--%s is about the installer image: add --image", name))
+		}
+	}
+
+	for _, name := range []string{"talosconfig", "context", "endpoints", "timeout"} {
+		if flag := cmd.Flags().Lookup(name); flag.Changed && f.fromNode == "" {
+			faults = append(faults, fmt.Errorf("--%s is about the Talos API: add --from-node", name))
+		}
+	}
+
+	factory, err := imagefactory.ParseFactory(f.factory)
+	if err != nil {
+		faults = append(faults, err)
+	}
+
+	if err := errors.Join(faults...); err != nil {
+		return factory, usageError{err}
+	}
+
+	return factory, nil
+}
+
+// complete takes from the node what no flag says about the installer.
+func (f *schematicFlags) complete(cmd *cobra.Command, installer *imagefactory.Installer, running nodeimage.Image) {
+	if f.talosVersion == "" {
+		installer.Version = running.Version
+	}
+
+	if !cmd.Flags().Changed("platform") && running.Platform != "" {
+		installer.Platform = running.Platform
+	}
+
+	if !cmd.Flags().Changed("secureboot") {
+		installer.SecureBoot = running.SecureBoot
+	}
+}
+
+// maxSchematic bounds a schematic; Image Factory's own are some hundred bytes, with a machine config embedded some thousand.
+const maxSchematic = 1 << 20
+
+func (p *program) readSchematic(path string) ([]byte, error) {
+	reader := p.stdin
+
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, fmt.Errorf("schematic: %w", err)
+		}
+
+		defer func() { _ = file.Close() }() // it was read only
+
+		reader = file
+	}
+
+	text, err := io.ReadAll(io.LimitReader(reader, maxSchematic+1))
+	if err != nil {
+		return nil, fmt.Errorf("schematic: %w", err)
+	}
+
+	if len(text) > maxSchematic {
+		return nil, errors.New("schematic: the file is larger than 1 MiB")
+	}
+
+	return text, nil
+}
+
+// askNode asks the node what it runs.
+func (f *schematicFlags) askNode(ctx context.Context) (nodeimage.Image, error) {
+	talos, err := talosapi.Connect(ctx, talosapi.Connection{
+		Talosconfig: f.talos.talosconfig, Context: f.talos.context, Endpoints: f.talos.endpoints, Nodes: []string{f.fromNode},
+	})
+	if err != nil {
+		return nodeimage.Image{}, err
+	}
+
+	defer func() { _ = talos.Close() }() // nothing is lost with it
+
+	ctx, cancel := context.WithTimeout(client.WithNode(ctx, f.fromNode), f.timeout)
+	defer cancel()
+
+	return nodeimage.Read(ctx, talos.Machinery())
 }

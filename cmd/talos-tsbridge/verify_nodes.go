@@ -24,10 +24,15 @@ type talosFlags struct {
 
 func (f *talosFlags) bindNodes(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.nodes, "nodes", "n", nil, "ask these nodes through the Talos API, a comma-separated `list` (default: those of the talosconfig, if it is given)")
+	f.bindConnection(flags)
+	flags.StringVar(&f.patchFile, "patch", "", "hold the nodes against the patch in `file`, with or without the key")
+}
+
+// bindConnection adds the flags of how to reach the Talos API.
+func (f *talosFlags) bindConnection(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
 	flags.StringVar(&f.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
 	flags.StringVar(&f.context, "context", "", "`name` of the context in the talosconfig (default: the current one)")
-	flags.StringVar(&f.patchFile, "patch", "", "hold the nodes against the patch in `file`, with or without the key")
 }
 
 // looksAtNodes reports whether any flag asks for it.

@@ -140,7 +140,16 @@ func startNodes() ([]byte, error) {
 		return nil, err
 	}
 
-	if _, err := cluster.AddHealthy("healthy"); err != nil {
+	healthy, err := cluster.AddHealthy("healthy")
+	if err != nil {
+		return nil, err
+	}
+
+	made := talostest.Extension("schematic")
+	made.TypedSpec().Metadata.Version, made.TypedSpec().Metadata.ExtraInfo = "of-the-node", "customization:\n    extraKernelArgs:\n        - console=ttyS0\n"
+	healthy.Version, healthy.Platform = "v1.14.1", "nocloud"
+
+	if err := healthy.Set(made); err != nil {
 		return nil, err
 	}
 

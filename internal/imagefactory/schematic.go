@@ -11,65 +11,80 @@ import (
 	"unicode"
 
 	"github.com/siderolabs/image-factory/pkg/schematic"
-	"github.com/siderolabs/talos/pkg/machinery/imager/quirks"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 const (
 	// TailscaleExtension is the system extension that the patch configures.
 	TailscaleExtension = "siderolabs/tailscale"
-	// Host is where Image Factory is, and its registry.
-	Host = "factory.talos.dev"
-	// DefaultPlatform is the platform of machines that are no cloud's.
-	DefaultPlatform = "metal"
+	// EmptyID is the ID of the schematic without any customization: the image that Talos is released with.
+	EmptyID = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"
 
 	officialOwner = "siderolabs/"
 )
 
-var (
-	extensionName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*$`)
-	platformName  = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	wholeVersion  = regexp.MustCompile(`^v?(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)$`)
-)
+var extensionName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*$`)
+
+// Choices are what a schematic is made of. The zero Choices are the tailscale extension alone.
+type Choices struct {
+	// From is the YAML of a schematic that exists. What it has is kept, in its order.
+	From []byte
+	// Extensions are further system extensions. "siderolabs/" is added where there is no owner.
+	Extensions []string
+	// KernelArgs are further kernel arguments, after those of From.
+	KernelArgs []string
+	// Overlay is the overlay of a board, as IMAGE[,NAME[,OPTION=VALUE...]], in place of that of From.
+	Overlay string
+}
 
 // Schematic is an image with system extensions, one of which is tailscale.
 type Schematic struct {
-	text []byte
-	id   string
+	text    []byte
+	id      string
+	options schematic.Schematic
 }
 
-// New makes the schematic of the tailscale extension, further extensions and kernel arguments. Extensions are written as
-// Image Factory names them; "siderolabs/" is added where there is no owner. Like Image Factory's own page, it sorts the
-// extensions, because their order changes the ID; the order of kernel arguments is kept, because they have one.
+// New makes the schematic of the tailscale extension and the choices. Like Image Factory's own page, it sorts the
+// extensions, because their order changes the ID, unless those of From have another order: then new ones follow them. The
+// order of kernel arguments is kept, because it has a meaning.
 //
 // Its error joins all faults.
-func New(extensions, kernelArgs []string) (Schematic, error) {
-	names := []string{TailscaleExtension}
+func New(choices Choices) (Schematic, error) {
+	made, err := parse(choices.From)
+	if err != nil {
+		return Schematic{}, err
+	}
 
 	var faults []error
 
-	for _, text := range extensions {
-		name := strings.TrimSpace(text)
-		if name != "" && !strings.Contains(name, "/") {
-			name = officialOwner + name
-		}
+	extensions := &made.Customization.SystemExtensions.OfficialExtensions
+	sorted := slices.IsSorted(*extensions)
 
-		switch {
-		case quote.LooksSecret(name), !extensionName.MatchString(name):
-			faults = append(faults, fmt.Errorf("extension %s is not the name of one: write one such as siderolabs/iscsi-tools", quote.Value(text)))
-		case !slices.Contains(names, name):
-			names = append(names, name)
+	for _, text := range slices.Concat(choices.Extensions, []string{TailscaleExtension}) {
+		name, err := parseExtension(text)
+		if err != nil {
+			faults = append(faults, err)
+		} else if !slices.Contains(*extensions, name) {
+			*extensions = append(*extensions, name)
 		}
 	}
 
-	for _, argument := range kernelArgs {
-		switch {
-		case quote.LooksSecret(argument):
-			faults = append(faults, errors.New("a kernel argument looks like a key: every process of the node could read it, leave it out"))
-		case argument == "", strings.ContainsFunc(argument, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
-			faults = append(faults, fmt.Errorf("kernel argument %s is empty or has a blank: give each argument on its own", quote.Value(argument)))
+	if sorted {
+		slices.Sort(*extensions)
+	}
+
+	for _, argument := range choices.KernelArgs {
+		if err := checkKernelArgument(argument); err != nil {
+			faults = append(faults, err)
+		} else if !slices.Contains(made.Customization.ExtraKernelArgs, argument) {
+			made.Customization.ExtraKernelArgs = append(made.Customization.ExtraKernelArgs, argument)
+		}
+	}
+
+	if choices.Overlay != "" {
+		if made.Overlay, err = parseOverlay(choices.Overlay); err != nil {
+			faults = append(faults, err)
 		}
 	}
 
@@ -77,18 +92,63 @@ func New(extensions, kernelArgs []string) (Schematic, error) {
 		return Schematic{}, errors.Join(faults...)
 	}
 
-	slices.Sort(names)
-
-	return marshal(names, kernelArgs)
+	return marshal(made)
 }
 
-// marshal makes the schematic of extensions as they stand.
-func marshal(extensions, kernelArgs []string) (Schematic, error) {
-	made := schematic.Schematic{Customization: schematic.Customization{
-		ExtraKernelArgs:  kernelArgs,
-		SystemExtensions: schematic.SystemExtensions{OfficialExtensions: extensions},
-	}}
+// Has reports whether the YAML of a schematic has the tailscale extension.
+func Has(text []byte) (bool, error) {
+	made, err := parse(text)
 
+	return slices.Contains(made.Customization.SystemExtensions.OfficialExtensions, TailscaleExtension), err
+}
+
+// parse reads a schematic as Image Factory does. No text is the empty schematic.
+func parse(text []byte) (schematic.Schematic, error) {
+	if text == nil {
+		return schematic.Schematic{}, nil
+	}
+
+	made, err := schematic.Unmarshal(text)
+	if err == nil {
+		err = made.Validate(made.Owner != "") // an owner is for Image Factory Enterprise
+	}
+
+	if err != nil {
+		// the parser quotes the text, which can hold a machine config with its secrets
+		return schematic.Schematic{}, errors.New("the schematic cannot be read: it must have the fields that Image Factory knows, such as customization and overlay")
+	}
+
+	return *made, nil
+}
+
+func parseExtension(text string) (string, error) {
+	name := strings.TrimSpace(text)
+	if name != "" && !strings.Contains(name, "/") {
+		name = officialOwner + name
+	}
+
+	switch {
+	case quote.LooksSecret(name), !extensionName.MatchString(name):
+		return "", fmt.Errorf("extension %s is not a valid name: write OWNER/NAME, such as siderolabs/iscsi-tools", quote.Value(text))
+	case strings.HasPrefix(name, officialOwner+"sbc-"):
+		return "", fmt.Errorf("extension %s is the overlay of a board: give it as the overlay, such as --overlay %s", quote.Value(text), overlayExample(name))
+	}
+
+	return name, nil
+}
+
+func checkKernelArgument(argument string) error {
+	switch {
+	case quote.LooksSecret(argument):
+		return errors.New("a kernel argument looks like a key: every process of the node could read it, leave it out")
+	case argument == "", strings.ContainsFunc(argument, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
+		return fmt.Errorf("kernel argument %s is empty or has a blank: give each argument on its own", quote.Value(argument))
+	}
+
+	return nil
+}
+
+func marshal(made schematic.Schematic) (Schematic, error) {
 	text, err := made.Marshal()
 	if err != nil {
 		return Schematic{}, fmt.Errorf("schematic: %w", err)
@@ -99,7 +159,7 @@ func marshal(extensions, kernelArgs []string) (Schematic, error) {
 		return Schematic{}, fmt.Errorf("schematic: %w", err)
 	}
 
-	return Schematic{text: text, id: id}, nil
+	return Schematic{text: text, id: id, options: made}, nil
 }
 
 // Bytes returns the schematic as YAML, the bytes whose hash is the ID.
@@ -108,38 +168,7 @@ func (s Schematic) Bytes() []byte { return slices.Clone(s.text) }
 // ID returns the ID that Image Factory gives to the schematic once it was sent there.
 func (s Schematic) ID() string { return s.id }
 
-// InstallerImage returns the reference of the image that installs or upgrades to the schematic: for a whole version of
-// Talos, such as v1.14.1, and a platform, such as [DefaultPlatform]. Before Talos 1.10 there was one image for all
-// platforms. Its error joins all faults.
-func (s Schematic) InstallerImage(version, platform string, secureBoot bool) (string, error) {
-	var faults []error
-
-	match := wholeVersion.FindStringSubmatch(strings.TrimSpace(version))
-
-	if match == nil {
-		faults = append(faults, fmt.Errorf("talos version %s is not a whole one, and an image is of one: write one such as v1.14.1", quote.Value(version)))
-	} else if _, err := contract.Parse(version); err != nil {
-		faults = append(faults, err)
-	}
-
-	if quote.LooksSecret(platform) || !platformName.MatchString(platform) {
-		faults = append(faults, fmt.Errorf("platform %s is not the name of one: write one such as %s or nocloud", quote.Value(platform), DefaultPlatform))
-	}
-
-	if len(faults) > 0 {
-		return "", errors.Join(faults...)
-	}
-
-	tag := "v" + match[1]
-
-	name := "installer"
-	if quirks.New(tag).SupportsUnifiedInstaller() {
-		name = platform + "-" + name
-	}
-
-	if secureBoot {
-		name += "-secureboot"
-	}
-
-	return Host + "/" + name + "/" + s.id + ":" + tag, nil
+// EmbedsConfig reports whether the schematic holds a machine config, and so can hold the secrets of a cluster.
+func (s Schematic) EmbedsConfig() bool {
+	return s.options.Customization.EmbeddedMachineConfiguration != ""
 }

@@ -60,6 +60,8 @@ type Node struct {
 	State state.State
 	// Services are what the machine service lists.
 	Services []*machine.ServiceInfo
+	// Version and Platform are what the machine service says about itself.
+	Version, Platform string
 	// Latency is how long each answer takes. Down makes calls fail as those to a node that is switched off.
 	Latency time.Duration
 	Down    bool
@@ -271,4 +273,15 @@ func (s *machineServer) ServiceList(ctx context.Context, _ *emptypb.Empty) (*mac
 	}
 
 	return &machine.ServiceListResponse{Messages: []*machine.ServiceList{{Services: node.Services}}}, nil
+}
+
+func (s *machineServer) Version(ctx context.Context, _ *emptypb.Empty) (*machine.VersionResponse, error) {
+	node, err := s.cluster.node(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	return &machine.VersionResponse{Messages: []*machine.Version{{
+		Version: &machine.VersionInfo{Tag: node.Version}, Platform: &machine.PlatformInfo{Name: node.Platform},
+	}}}, nil
 }
