@@ -1,0 +1,262 @@
+package machineconfig
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+)
+
+// Edit collects changes of a file. Its methods remember their errors for [Edit.Bytes].
+type Edit struct {
+	file    *File
+	changes map[*Document]*change
+	removed map[*Document]bool
+	added   []string
+	errs    []error
+}
+
+// change is what becomes of a value.
+type change struct {
+	// value replaces it, unless it is nil.
+	value *yaml.Node
+	// remove takes it out.
+	remove bool
+	// keys and items are the changes in it, fields those keys in the order in which they were named.
+	keys     map[string]*change
+	fields   []string
+	items    map[int]*change
+	appended []*yaml.Node
+}
+
+// Edit begins an edit. A file may have any number of them, of which none sees another.
+func (f *File) Edit() *Edit {
+	return &Edit{file: f, changes: map[*Document]*change{}, removed: map[*Document]bool{}}
+}
+
+// Set makes the value at a path of keys (string) and indices (int) this one: a text, a list of them, a number, a mapping,
+// or a node. Mappings on the way that are not there are made.
+//
+// A list or a mapping that is there keeps the bytes of what it has in common with the value. Items are the same where
+// their text is, or the name in front of its "=", or their mountPath, name or ip.
+func (e *Edit) Set(d *Document, value any, path ...any) {
+	n, err := toNode(value)
+	if err != nil {
+		e.errs = append(e.errs, errors.New(pathText(path)+": a value that cannot be written"))
+
+		return
+	}
+
+	c := e.at(d, path)
+	*c = change{value: n}
+}
+
+// Append adds a value to the end of the list at a path, which is made where it is not there.
+func (e *Edit) Append(d *Document, value any, path ...any) {
+	n, err := toNode(value)
+	if err != nil {
+		e.errs = append(e.errs, errors.New(pathText(path)+": a value that cannot be written"))
+
+		return
+	}
+
+	c := e.at(d, path)
+	c.appended = append(c.appended, n)
+}
+
+// Remove takes out a key, or an item of a list, with the comment on its line. What is not there is no error. Indices are
+// those of the file, whatever else is removed.
+func (e *Edit) Remove(d *Document, path ...any) {
+	if d.Get(path...) == nil {
+		return
+	}
+
+	*e.at(d, path) = change{remove: true}
+}
+
+// AddDocument puts a document behind the others, without the line that separates it.
+func (e *Edit) AddDocument(text []byte) {
+	e.added = append(e.added, string(text))
+}
+
+// RemoveDocument takes a document out, with the comments in it and behind it.
+func (e *Edit) RemoveDocument(d *Document) {
+	e.removed[d] = true
+}
+
+// Changes reports whether anything was asked for.
+func (e *Edit) Changes() bool {
+	return len(e.changes)+len(e.removed)+len(e.added) > 0
+}
+
+// at returns the change of what is at a path, making those above it.
+func (e *Edit) at(d *Document, path []any) *change {
+	c := e.changes[d]
+	if c == nil {
+		c = &change{}
+		e.changes[d] = c
+	}
+
+	for i, step := range path {
+		if c.value != nil || c.remove {
+			e.errs = append(e.errs, fmt.Errorf("%s is set or removed as a whole", pathText(path[:i])))
+
+			return &change{}
+		}
+
+		c = c.child(step)
+	}
+
+	return c
+}
+
+func (c *change) child(step any) *change {
+	if i, ok := step.(int); ok {
+		if c.items == nil {
+			c.items = map[int]*change{}
+		}
+
+		if c.items[i] == nil {
+			c.items[i] = &change{}
+		}
+
+		return c.items[i]
+	}
+
+	key, _ := step.(string)
+
+	if c.keys == nil {
+		c.keys = map[string]*change{}
+	}
+
+	if c.keys[key] == nil {
+		c.keys[key] = &change{}
+		c.fields = append(c.fields, key)
+	}
+
+	return c.keys[key]
+}
+
+// made returns the value that a change makes where nothing is, or nil.
+func (c *change) made() *yaml.Node {
+	switch {
+	case c.value != nil:
+		return c.value
+	case len(c.appended) > 0:
+		return &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq", Content: c.appended}
+	}
+
+	made := mapping()
+
+	for _, key := range c.fields {
+		if value := c.keys[key].made(); value != nil {
+			made.Content = append(made.Content, textNode(key), value)
+		}
+	}
+
+	if len(made.Content) == 0 {
+		return nil
+	}
+
+	return made
+}
+
+// splice is a replacement of a part of the text.
+type splice struct {
+	start, end int
+	text       string
+}
+
+// Bytes returns the text with the changes. It fails for what cannot be changed without changing something else, and says
+// the path and line.
+func (e *Edit) Bytes() ([]byte, error) {
+	w := &writer{File: e.file}
+
+	for _, d := range e.file.documents {
+		switch c := e.changes[d]; {
+		case e.removed[d]:
+			w.removeDocument(d)
+		case c != nil:
+			w.document, w.style = d, e.file.styleOf(d)
+			w.change(c, slot{kind: rootSlot}, e.file.place(d.Root, e.file.at(d.Root), scope{}), nil)
+		}
+	}
+
+	w.addDocuments(e.added)
+
+	if err := errors.Join(append(e.errs, w.errs...)...); err != nil {
+		return nil, err
+	}
+
+	return w.bytes()
+}
+
+// writer turns changes into splices.
+type writer struct {
+	*File
+
+	document *Document
+	style    style
+	splices  []splice
+	errs     []error
+}
+
+func (w *writer) fail(at *yaml.Node, path []any, format string, args ...any) {
+	w.errs = append(w.errs, fmt.Errorf("%s (line %d) %s", pathText(path), at.Line, fmt.Sprintf(format, args...)))
+}
+
+func (w *writer) splice(start, end int, text string) {
+	w.splices = append(w.splices, splice{start, end, text})
+}
+
+func (w *writer) bytes() ([]byte, error) {
+	slices.SortStableFunc(w.splices, func(a, b splice) int {
+		switch insertA, insertB := a.start == a.end, b.start == b.end; {
+		case a.start != b.start:
+			return a.start - b.start
+		case insertA && !insertB:
+			return -1
+		case insertB && !insertA:
+			return 1
+		}
+
+		return 0
+	})
+
+	result := make([]byte, 0, len(w.text)+len(w.text)/8)
+	at := 0
+
+	for _, s := range w.splices {
+		if s.start < at {
+			return nil, fmt.Errorf("line %d: two changes meet there", w.lines().line(s.start))
+		}
+
+		result = append(result, w.text[at:s.start]...)
+		result = append(result, s.text...)
+		at = s.end
+	}
+
+	return append(result, w.text[at:]...), nil
+}
+
+func pathText(path []any) string {
+	var b strings.Builder
+
+	for i, step := range path {
+		switch step := step.(type) {
+		case string:
+			if i > 0 {
+				b.WriteByte('.')
+			}
+
+			b.WriteString(step)
+		case int:
+			b.WriteString("[" + strconv.Itoa(step) + "]")
+		}
+	}
+
+	return b.String()
+}
