@@ -1,22 +1,21 @@
 // Package authkey holds the Tailscale auth key between the place it comes from and the document that carries it to a
-// node, without letting it out anywhere in between.
+// node, without letting it out anywhere in between. It does no network access and imports nothing beyond Go's own library.
 //
 // # How to use
 //
-// [Parse] turns text into a [Key]; [Source] reads one from where the user keeps it: an environment variable, a file,
-// standard input. A Key goes to patch.WithAuthKey, and that is normally the last an importer sees of it.
+// [Parse] turns text into a [Key]. A [Source] says where the user keeps one: an environment variable, a file, standard
+// input.
 //
-//	key, err := authkey.Parse(os.Getenv("TS_AUTHKEY"))
+//	source, err := authkey.ParseSource("file:/run/secrets/ts_authkey")
+//	key, err := source.Read(ctx, authkey.Input{})
 //
-// # Minting
+// A Key goes to patch.WithAuthKey, and that is normally the last a program sees of it. Package mint makes keys through the
+// API of a tailnet and takes back those that were not delivered.
 //
-// A [Minter] makes a key through the API of Tailscale or a Headscale server, single-use and valid for an hour unless its
-// [Options] say otherwise, and takes it back. [MinterFromEnv] makes one of the environment variables in use.
+// # Stability
 //
-//	minter, err := authkey.MinterFromEnv(os.LookupEnv)
-//	minted, err := minter.Mint(ctx, authkey.Options{Tags: []string{"tag:k8s"}})
-//
-// [Devices] looks up devices with the same credentials, for their names and addresses. Package authkeytest stands in for the API in tests.
+// The texts that [ParseSource] reads and the text of [Redacted] are stable within a major version; the texts of errors and
+// of [SourceUsage] are not.
 //
 // # Security
 //
@@ -25,9 +24,7 @@
 // by reflection (go-spew, and through it testify's failure messages) find a function, not a string. No error of this
 // package repeats any part of what it was given, since a malformed key is usually a real key with a typing error.
 //
+// Keys are compared with [Key.Equal], also in tests.
+//
 // Go cannot wipe a string from memory, so a Key lives as long as the process keeps a reference to it.
-//
-// # Stability
-//
-// The names of sources and the texts of [Redacted] are stable within a major version; the texts of errors are not.
 package authkey

@@ -1,7 +1,5 @@
 package authkey
 
-import "strings"
-
 // Kind is the sort of a [Key], as its prefix tells it.
 type Kind int
 
@@ -37,23 +35,4 @@ func (k Kind) String() string {
 	}
 
 	return "unknown kind"
-}
-
-// The prefixes by which Tailscale and Headscale tell their secrets apart.
-const (
-	tailscalePrefix    = "tskey-"
-	authPrefix         = "tskey-auth-"
-	clientSecretPrefix = "tskey-client-"
-	apiTokenPrefix     = "tskey-api-"
-
-	headscalePrefix     = "hskey-"
-	headscaleAuthPrefix = "hskey-auth-"
-)
-
-// isSecret reports whether all of text is a secret rather than the name of something, such as a file, that is called
-// after one.
-func isSecret(text string) bool {
-	const longestName = 24
-
-	return len(text) > longestName && (strings.HasPrefix(text, tailscalePrefix) || strings.HasPrefix(text, headscalePrefix))
 }

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"unicode"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // ErrClientSecret is returned for an OAuth client secret where an auth key was wanted and [AllowClientSecret] was not
@@ -54,22 +54,22 @@ func Parse(text string, opts ...ParseOption) (Key, error) {
 		return Key{}, errors.New("this is a file: reference, not an auth key: give the file's name as the key's source instead")
 	case strings.HasPrefix(text, "arn:"):
 		return Key{}, errors.New("this is the ARN of a parameter, not an auth key: the node cannot resolve it, give the key itself")
-	case strings.HasPrefix(text, apiTokenPrefix), strings.HasPrefix(text, "hskey-api-"):
+	case strings.HasPrefix(text, secret.APIToken), strings.HasPrefix(text, secret.HeadscaleAPI):
 		return Key{}, errors.New("this is an API access token, not an auth key: it cannot register a node, and whoever has it owns the " +
 			"tailnet; create an auth key (tskey-auth-...)")
-	case strings.HasPrefix(text, "tskey-webhook-"), strings.HasPrefix(text, "tskey-scim-"):
+	case strings.HasPrefix(text, secret.Webhook), strings.HasPrefix(text, secret.SCIM):
 		return Key{}, errors.New("this Tailscale secret is of another kind and cannot register a node: create an auth key (tskey-auth-...)")
-	case strings.HasPrefix(text, clientSecretPrefix):
+	case strings.HasPrefix(text, secret.ClientSecret):
 		if !options.allowClientSecret {
 			return Key{}, ErrClientSecret
 		}
 
 		return parseClientSecret(text)
-	case text == tailscalePrefix, text == authPrefix, text == headscaleAuthPrefix:
+	case text == secret.Tailscale, text == secret.AuthKey, text == secret.HeadscaleAuth:
 		return Key{}, errors.New("the auth key is only a prefix: copy the whole key")
-	case strings.HasPrefix(text, tailscalePrefix):
+	case strings.HasPrefix(text, secret.Tailscale):
 		return newKey(text, KindAuth), nil
-	case strings.HasPrefix(text, headscalePrefix) && !strings.HasPrefix(text, headscaleAuthPrefix):
+	case strings.HasPrefix(text, secret.Headscale) && !strings.HasPrefix(text, secret.HeadscaleAuth):
 		return Key{}, errors.New("this Headscale secret is of another kind and cannot register a node: create a pre-authentication key " +
 			"(hskey-auth-...)")
 	}
@@ -107,8 +107,8 @@ func checkCharacters(text string) error {
 
 // parseClientSecret completes an OAuth client secret with the attributes that tailscale reads behind its "?".
 func parseClientSecret(text string) (Key, error) {
-	secret, query, _ := strings.Cut(text, "?")
-	if secret == clientSecretPrefix {
+	base, query, _ := strings.Cut(text, "?")
+	if base == secret.ClientSecret {
 		return Key{}, errors.New("the OAuth client secret is only a prefix: copy the whole secret")
 	}
 
@@ -137,7 +137,7 @@ func parseClientSecret(text string) (Key, error) {
 		attributes.Set("preauthorized", "true")
 	}
 
-	return newKey(secret+"?"+attributes.Encode(), KindClientSecret), nil
+	return newKey(base+"?"+attributes.Encode(), KindClientSecret), nil
 }
 
 // Placeholder makes a [Key] that is no key: text that another tool, such as envsubst, replaces by one once the patch is
@@ -149,16 +149,9 @@ func Placeholder(text string) (Key, error) {
 		return Key{}, errors.New("the placeholder is empty: write what your tool replaces, such as ${TS_AUTHKEY}")
 	case strings.ContainsFunc(text, unicode.IsControl):
 		return Key{}, errors.New("the placeholder contains a line break or control character: keep it on one line")
-	case quote.LooksSecret(text), isLongHex(text):
+	case secret.Looks(text):
 		return Key{}, errors.New("the placeholder looks like a real key: choose another text, or give the key through another source")
 	}
 
 	return newKey(text, KindPlaceholder), nil
-}
-
-// isLongHex recognises a Headscale key from before 0.28, which has no prefix: 48 hexadecimal digits.
-func isLongHex(text string) bool {
-	const shortest = 32
-
-	return len(text) >= shortest && strings.Trim(strings.ToLower(text), "0123456789abcdef") == ""
 }

@@ -1,33 +1,36 @@
 package authkey
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"strings"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// EnvName is the environment variable that the source "env" reads. It is the one that Tailscale's own programs use.
-const EnvName = "TS_AUTHKEY"
+// EnvAuthKey is the environment variable that [FromEnv] reads. It is the one that Tailscale's own programs use.
+const EnvAuthKey = "TS_AUTHKEY"
 
-// SourceUsage lists the texts that [ParseSource] takes, for help texts and errors.
+// SourceUsage lists the texts that [ParseSource] takes. It is for the help texts of programs and changes with them: it is
+// no part of what is stable.
 const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, - (standard input), mint (a new key), none, placeholder:TEXT"
 
 // maxSize bounds what is read from a file or standard input, in bytes. The longest keys, signed for tailnet lock, have
 // a few hundred.
 const maxSize = 4096
 
-// Source says where an auth key comes from. The zero Source is [None].
+// Source says where an auth key comes from. The zero Source says nothing, and reading it fails: a program that means no key
+// says [None].
 type Source struct {
 	scheme   string
 	argument string
 }
 
 const (
-	schemeNone        = ""
+	schemeNone        = "none"
 	schemeEnv         = "env"
 	schemeFile        = "file"
 	schemeStdin       = "-"
@@ -36,19 +39,23 @@ const (
 )
 
 // None is the source of no key: the patch leaves TS_AUTHKEY out, for nodes that are already registered.
-func None() Source { return Source{} }
+func None() Source { return Source{scheme: schemeNone} }
 
-// Env is the environment variable [EnvName].
-func Env() Source { return Source{scheme: schemeEnv} }
+// FromEnv is the environment variable [EnvAuthKey].
+func FromEnv() Source { return Source{scheme: schemeEnv} }
 
-// File is the file at path; it holds the key on one line.
-func File(path string) Source { return Source{scheme: schemeFile, argument: path} }
+// FromFile is the file at path; it holds the key on one line.
+func FromFile(path string) Source { return Source{scheme: schemeFile, argument: path} }
 
-// Stdin is standard input; it holds the key on one line.
-func Stdin() Source { return Source{scheme: schemeStdin} }
+// FromStdin is standard input; it holds the key on one line.
+func FromStdin() Source { return Source{scheme: schemeStdin} }
 
-// Mint is a new key, which [Input.Mint] makes.
+// Mint is the source of a new key for each node. It cannot be read, since a key that was made has to be delivered or taken
+// back: a program asks [Source.IsMint], and leases keys with package mint.
 func Mint() Source { return Source{scheme: schemeMint} }
+
+// PlaceholderSource is the source of what [Placeholder] makes of text.
+func PlaceholderSource(text string) Source { return Source{scheme: schemePlaceholder, argument: text} }
 
 // ParseSource reads the text of a source: see [SourceUsage]. It refuses a literal key, which would be visible to every
 // user of the machine in the list of processes, and repeats nothing of a text that it refuses.
@@ -56,30 +63,24 @@ func ParseSource(text string) (Source, error) {
 	scheme, argument, hasArgument := strings.Cut(text, ":")
 
 	switch {
-	case text == "none":
-		return None(), nil
-	case text == schemeEnv:
-		return Env(), nil
-	case text == schemeStdin:
-		return Stdin(), nil
-	case text == schemeMint:
-		return Mint(), nil
+	case text == schemeNone, text == schemeEnv, text == schemeStdin, text == schemeMint:
+		return Source{scheme: text}, nil
 	case hasArgument && scheme == schemeFile:
 		switch {
 		case argument == "":
 			return Source{}, errors.New("file: needs the path of the file that holds the key, such as file:/run/secrets/ts_authkey")
-		case isSecret(argument):
+		case secret.Is(argument):
 			return Source{}, errors.New("file: takes the path of the file that holds the key, not the key")
 		}
 
-		return File(argument), nil
+		return FromFile(argument), nil
 	case hasArgument && scheme == schemePlaceholder:
 		if _, err := Placeholder(argument); err != nil {
 			return Source{}, err
 		}
 
-		return Source{scheme: schemePlaceholder, argument: argument}, nil
-	case quote.LooksSecret(text):
+		return PlaceholderSource(argument), nil
+	case secret.Looks(text):
 		return Source{}, errors.New("a key on the command line is visible in the list of processes, so it is not taken from there: use " +
 			SourceUsage)
 	}
@@ -87,11 +88,21 @@ func ParseSource(text string) (Source, error) {
 	return Source{}, errors.New("unknown source of the auth key: use " + SourceUsage)
 }
 
-// String returns the text that [ParseSource] reads.
+// IsZero reports whether the source says nothing.
+func (s Source) IsZero() bool { return s.scheme == "" }
+
+// IsMint reports whether the source is [Mint].
+func (s Source) IsMint() bool { return s.scheme == schemeMint }
+
+// IsNone reports whether the source is [None].
+func (s Source) IsNone() bool { return s.scheme == schemeNone }
+
+// IsStdin reports whether the source is [FromStdin], so that nothing else can be read from there.
+func (s Source) IsStdin() bool { return s.scheme == schemeStdin }
+
+// String returns the text that [ParseSource] reads, and "" for the zero Source.
 func (s Source) String() string {
 	switch s.scheme {
-	case schemeNone:
-		return "none"
 	case schemeFile, schemePlaceholder:
 		return s.scheme + ":" + s.argument
 	}
@@ -105,14 +116,16 @@ type Input struct {
 	LookupEnv func(name string) (string, bool)
 	// Stdin is standard input. Default: [os.Stdin].
 	Stdin io.Reader
-	// Mint makes a new key, with a [Minter]. Default: none can be made.
-	Mint func() (Key, error)
 }
 
-// Read returns the key, parsed by [Parse] with opts; for [None] that is the zero Key.
+// Read returns the key, parsed by [Parse] with opts; for [None] that is the zero Key. It fails for the zero Source and for
+// [Mint].
+//
+// When ctx ends first, Read returns its cause at once. What it was waiting for, a terminal or a FIFO that nobody writes to,
+// is then still being read by a goroutine: a program that goes on should read that no more.
 //
 // An error names the source, and for a file its path, but never what was read.
-func (s Source) Read(in Input, opts ...ParseOption) (Key, error) {
+func (s Source) Read(ctx context.Context, in Input, opts ...ParseOption) (Key, error) {
 	var (
 		text string
 		err  error
@@ -123,18 +136,16 @@ func (s Source) Read(in Input, opts ...ParseOption) (Key, error) {
 		return Key{}, nil
 	case schemePlaceholder:
 		return Placeholder(s.argument)
-	case schemeMint:
-		if in.Mint == nil {
-			return Key{}, errors.New("no auth key can be minted here: choose another source")
-		}
-
-		return in.Mint()
 	case schemeEnv:
 		text, err = readEnv(in)
 	case schemeFile:
-		text, err = readFile(s.argument)
+		text, err = await(ctx, func() (string, error) { return readFile(s.argument) })
 	case schemeStdin:
-		text, err = readStdin(in)
+		text, err = await(ctx, func() (string, error) { return readStdin(in) })
+	case schemeMint:
+		return Key{}, errors.New("a minted key is leased, not read: choose another source")
+	default:
+		return Key{}, errors.New("the auth key has no source: use " + SourceUsage)
 	}
 
 	if err != nil {
@@ -149,10 +160,32 @@ func (s Source) Read(in Input, opts ...ParseOption) (Key, error) {
 	return key, nil
 }
 
+// await returns what read does, unless ctx ends before.
+func await(ctx context.Context, read func() (string, error)) (string, error) {
+	type result struct {
+		text string
+		err  error
+	}
+
+	done := make(chan result, 1)
+
+	go func() {
+		text, err := read()
+		done <- result{text, err}
+	}()
+
+	select {
+	case r := <-done:
+		return r.text, r.err
+	case <-ctx.Done():
+		return "", context.Cause(ctx)
+	}
+}
+
 func (s Source) describe() string {
 	switch s.scheme {
 	case schemeEnv:
-		return EnvName
+		return EnvAuthKey
 	case schemeFile:
 		return s.argument
 	}
@@ -166,9 +199,9 @@ func readEnv(in Input) (string, error) {
 		lookup = os.LookupEnv
 	}
 
-	text, ok := lookup(EnvName)
+	text, ok := lookup(EnvAuthKey)
 	if !ok || strings.TrimSpace(text) == "" {
-		return "", errors.New("the environment variable " + EnvName + " is not set: export the auth key in it, or choose another source")
+		return "", errors.New("the environment variable " + EnvAuthKey + " is not set: export the auth key in it, or choose another source")
 	}
 
 	return text, nil

@@ -102,7 +102,7 @@ func (p *Patch) applyService(s *stream, redacted bool) error {
 // keep adds to our document what an earlier one has beside it: the user's own variables and config files. The file that
 // held an earlier key is not kept, and neither is any other way to give one.
 func (p *Patch) keep(ours, earlier *extensions.ServiceConfigV1Alpha1) error {
-	names := map[string]bool{authkey.EnvName: true, "TS_AUTH_KEY": true}
+	names := map[string]bool{authkey.EnvAuthKey: true, "TS_AUTH_KEY": true}
 	for _, variable := range ours.ServiceEnvironment {
 		names[nameOf(variable)] = true
 	}
@@ -114,7 +114,7 @@ func (p *Patch) keep(ours, earlier *extensions.ServiceConfigV1Alpha1) error {
 	for _, assignment := range slices.Backward(earlier.ServiceEnvironment) {
 		name, value, _ := strings.Cut(assignment, "=")
 
-		if file, ok := strings.CutPrefix(value, "file:"); ok && (name == authkey.EnvName || name == "TS_AUTH_KEY") {
+		if file, ok := strings.CutPrefix(value, "file:"); ok && (name == authkey.EnvAuthKey || name == "TS_AUTH_KEY") {
 			keyFiles[file] = true
 		}
 

@@ -53,9 +53,9 @@ func (s service) document(redacted bool) *extensions.ServiceConfigV1Alpha1 {
 	case s.key.IsZero():
 	case s.keyMount != "":
 		document.ServiceConfigFiles = extensions.ConfigFileList{{ConfigFileContent: secret, ConfigFileMountPath: s.keyMount}}
-		document.ServiceEnvironment = append(document.ServiceEnvironment, authkey.EnvName+"=file:"+s.keyMount)
+		document.ServiceEnvironment = append(document.ServiceEnvironment, authkey.EnvAuthKey+"=file:"+s.keyMount)
 	default:
-		document.ServiceEnvironment = append(document.ServiceEnvironment, authkey.EnvName+"="+secret)
+		document.ServiceEnvironment = append(document.ServiceEnvironment, authkey.EnvAuthKey+"="+secret)
 	}
 
 	for _, v := range s.environment {

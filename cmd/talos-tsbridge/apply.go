@@ -80,10 +80,12 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 		}
 	}
 
-	made, minted, err := request.patch(ctx, forRole)
+	made, lease, err := request.patch(ctx, forRole)
 	if err != nil {
 		return err
 	}
+
+	defer lease.release(ctx)
 
 	text, err := applyTo(config, made, flags.redact)
 
@@ -96,10 +98,12 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 	}
 
 	if err != nil {
-		minted.takeBack(ctx)
+		return err
 	}
 
-	return err
+	lease.keep()
+
+	return nil
 }
 
 func applyTo(config []byte, made *patch.Patch, redact bool) ([]byte, error) {

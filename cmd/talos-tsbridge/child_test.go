@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
 // standInChild is a command to run with patches: it prints its arguments and environment, and does with the patches what
@@ -97,8 +97,7 @@ func (b *lockedBuffer) String() string {
 func TestExecPassesSignalsOn(t *testing.T) {
 	t.Parallel()
 
-	server := authkeytest.NewServer()
-	t.Cleanup(server.Close)
+	server := tailnettest.NewServer(t)
 
 	output := &lockedBuffer{}
 

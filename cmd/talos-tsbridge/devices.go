@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
 // lookedUp is the static hosts that were looked up.
@@ -33,12 +33,12 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 		return lookedUp{notes: []string{"dry run: the devices with " + list + " were not looked up, their static hosts are missing"}}, nil
 	}
 
-	devices, err := authkey.DevicesFromEnv(p.environment.lookup)
+	client, err := tailnet.FromEnv(p.environment.lookup)
 	if err != nil {
 		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
 	}
 
-	found, err := devices.Tagged(ctx, tags...)
+	found, err := client.DevicesTagged(ctx, tags...)
 	if err != nil {
 		return lookedUp{}, fmt.Errorf("static-hosts-from: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/pipes"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -94,27 +95,30 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		return err
 	}
 
+	defer func() {
+		var leases []*keyLease
+		for _, one := range patches {
+			leases = append(leases, one.lease)
+		}
+
+		p.release(ctx, flags.quiet, leases...)
+	}()
+
 	for i, one := range patches {
 		if err := one.fill(ctx, request, variants[i]); err != nil {
-			takeBack(ctx, patches)
-
 			return err
 		}
 	}
 
 	uses, err := p.runWith(ctx, args, patches, flags.authKey == "-")
 
-	if err != nil {
-		takeBack(ctx, patches)
-	}
-
 	for i, use := range uses {
 		if note := noteOn(use, patches[i], err != nil); note != "" && (err == nil || !flags.quiet) {
 			p.note(note)
 		}
 
-		if err == nil && use.Readers == 0 && !use.Unknown {
-			patches[i].key.takeBack(ctx)
+		if err == nil && (use.Readers > 0 || use.Unknown) {
+			patches[i].lease.keep()
 		}
 	}
 
@@ -174,21 +178,14 @@ func noteOn(use pipes.Use, of *standInAt, failed bool) string {
 	case use.Readers == 0:
 		return "the command did not read the patch of argument " + use.Argument + ": nobody opened " + use.Path + ". What it runs may have closed it: pass it on " +
 			"(python: pass_fds=[" + path.Base(use.Path) + "]), or give the patch through a FIFO or a file with talos-tsbridge patch -o"
-	case use.Readers > 1 && !failed && of.key != nil && !of.key.Reusable:
+	case use.Readers > 1 && !failed && of.lease != nil && !of.lease.Details().Reusable:
 		return fmt.Sprintf("the patch of argument %s was read %d times, and auth key %s in it registers one node: for more, mint with --key-reusable or run exec once a node",
-			use.Argument, use.Readers, of.key.ID)
+			use.Argument, use.Readers, of.lease.ID())
 	case use.Readers > 1 && !failed && of.singleUse:
 		return fmt.Sprintf("the patch of argument %s was read %d times: if its auth key is for single use, it registers one node", use.Argument, use.Readers)
 	}
 
 	return ""
-}
-
-// takeBack revokes the keys of patches that were not delivered.
-func takeBack(ctx context.Context, patches []*standInAt) {
-	for _, one := range patches {
-		one.key.takeBack(ctx)
-	}
 }
 
 func checkExec(flags *patchFlags) error {
@@ -216,9 +213,9 @@ type standInAt struct {
 	// withoutEtcd tells that another argument is the one for control planes.
 	withoutEtcd bool
 
-	// text is the patch, and key the one that was minted for it.
-	text []byte
-	key  *mintedKey
+	// text is the patch, and lease the one on the key that was minted for it.
+	text  []byte
+	lease *keyLease
 	// singleUse tells that the key was given and may be for one node only.
 	singleUse bool
 }
@@ -308,7 +305,7 @@ func (s *standInAt) fill(ctx context.Context, request *request, variant []patch.
 	if s.additions {
 		made, err = request.with(variant, request.key)
 	} else {
-		made, s.key, err = request.patch(ctx, variant)
+		made, s.lease, err = request.patch(ctx, variant)
 		s.singleUse = request.minting == nil && slices.Contains([]authkey.Kind{authkey.KindAuth, authkey.KindPreAuth}, request.key.Kind())
 	}
 
@@ -360,20 +357,15 @@ func (e childExit) Error() string { return fmt.Sprintf("the command failed with 
 
 // childEnvironment is the environment without keys and credentials.
 func (e environment) childEnvironment() []string {
-	secret := []string{
-		authkey.EnvName, "TS_AUTH_KEY", authkey.EnvAPIKey, authkey.EnvClientID, authkey.EnvClientSecret, authkey.EnvIdentityToken,
-		authkey.EnvClientIDShort, authkey.EnvClientSecretShort,
-	}
-
 	var variables []string
 
 	for name, value := range e {
-		if !slices.Contains(secret, name) && !strings.HasPrefix(name, variablePrefix) {
+		if !strings.HasPrefix(name, variablePrefix) {
 			variables = append(variables, name+"="+value)
 		}
 	}
 
 	slices.Sort(variables)
 
-	return variables
+	return secret.WithoutVariables(variables)
 }

@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
-func credentials(server *authkeytest.Server) []string {
-	return []string{"TAILSCALE_BASE_URL=" + server.URL, "TAILSCALE_API_KEY=" + server.AddAPIToken()}
+func credentials(server *tailnettest.Server) []string {
+	return server.Environ(server.AddAPIToken())
 }
 
 // unread is an output whose reader does not read. It tells when it is written to.
@@ -39,8 +39,7 @@ func (u unread) Write([]byte) (int, error) {
 func TestInterruptedWriteRevokesTheKey(t *testing.T) {
 	t.Parallel()
 
-	server := authkeytest.NewServer()
-	t.Cleanup(server.Close)
+	server := tailnettest.NewServer(t)
 
 	ctx, interrupt := context.WithCancelCause(t.Context())
 	output := unread{written: make(chan struct{}), end: make(chan struct{})}
@@ -70,9 +69,8 @@ func TestSignalWhileMintingLeavesNoKey(t *testing.T) {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 
-			server := authkeytest.NewServer()
-			t.Cleanup(server.Close)
-			server.Fail(authkeytest.Fault{On: authkeytest.CreateKey, Handled: true, Delay: time.Minute})
+			server := tailnettest.NewServer(t)
+			server.Fail(tailnettest.Fault{On: tailnettest.CreateKey, Handled: true, Delay: time.Minute})
 
 			var stdout, stderr bytes.Buffer
 

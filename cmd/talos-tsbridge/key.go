@@ -11,6 +11,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
 // keyFlags are the flags that say what key to mint.
@@ -30,18 +32,18 @@ type keyFlags struct {
 func (f *keyFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 
-	flags.DurationVar(&f.expiry, "key-expiry", authkey.DefaultExpiry, "how long a minted key can register a node: 1m to 2160h (90 days)")
+	flags.DurationVar(&f.expiry, "key-expiry", mint.DefaultExpiry, "how long a minted key can register a node: 1m to 2160h (90 days)")
 	flags.BoolVar(&f.reusable, "key-reusable", false, "mint a key for any number of nodes (default: for one)")
 	flags.BoolVar(&f.ephemeral, "key-ephemeral", false, "mint a key whose nodes are deleted from the tailnet soon after they go offline")
 	flags.BoolVar(&f.preauthorized, "key-preauthorized", true, "mint a key whose nodes need no approval")
-	flags.StringVar(&f.description, "key-description", authkey.DefaultDescription,
-		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", authkey.MaxDescription))
+	flags.StringVar(&f.description, "key-description", mint.DefaultDescription,
+		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", mint.MaxDescription))
 	flags.StringVar(&f.tailnet, "tailnet", "", "`name` of the tailnet to mint a key in (default: TAILSCALE_TAILNET, or the credential's own)")
 }
 
-func (f *keyFlags) options() authkey.Options {
-	options := authkey.Options{
-		Expiry: f.expiry, Reusable: f.reusable, Ephemeral: f.ephemeral, NotPreauthorized: !f.preauthorized, Description: f.description,
+func (f *keyFlags) options() mint.Options {
+	options := mint.Options{
+		Expiry: f.expiry, Reusable: f.reusable, Ephemeral: f.ephemeral, RequireApproval: !f.preauthorized, Description: f.description,
 	}
 
 	if f.tags != "" {
@@ -55,47 +57,50 @@ func (f *keyFlags) options() authkey.Options {
 type minting struct {
 	program *program
 	flags   *keyFlags
-	minter  *authkey.Minter
+	minter  *mint.Minter
 }
 
-// mintedKey is a key that was made, and is alive until it is taken back. The nil mintedKey stands for none.
-type mintedKey struct {
-	*minting
-	authkey.Minted
+// keyLease is a key that was made, and is revoked unless it is kept. The nil keyLease stands for a key that was there.
+type keyLease struct {
+	*mint.Lease
+
+	minting *minting
 }
 
-// minter returns what mints and revokes keys with the credentials in the environment.
-func (p *program) minter(flags *keyFlags) (*authkey.Minter, error) {
-	minter, err := authkey.MinterFromEnv(p.environment.lookup)
+// client returns the tailnet that the credentials in the environment lead to.
+func (p *program) client(flags *keyFlags) (*tailnet.Client, error) {
+	client, err := tailnet.FromEnv(p.environment.lookup)
 	if err != nil {
 		return nil, usageError{err}
 	}
 
-	minter.UserAgent = "talos-tsbridge/" + moduleVersion()
+	client.UserAgent = "talos-tsbridge/" + moduleVersion()
 
 	if flags.tailnet != "" {
-		minter.Tailnet = flags.tailnet
+		client.Tailnet = flags.tailnet
 	}
 
 	if !flags.quiet {
-		minter.OnRetry = func(err error, wait time.Duration) {
+		client.OnRetry = func(err error, wait time.Duration) {
 			p.note(fmt.Sprintf("%v: trying again in %s", err, wait.Round(time.Millisecond)))
 		}
 	}
 
-	if strings.HasPrefix(minter.BaseURL, "http://") && !flags.quiet {
+	if strings.HasPrefix(client.BaseURL, "http://") && !flags.quiet {
 		p.note("the API is called without TLS: the credential and the key can be read on the way")
 	}
 
-	return minter, nil
+	return client, nil
 }
 
 // newMinting checks everything that can be checked before a call.
 func (p *program) newMinting(flags *keyFlags) (*minting, error) {
-	minter, err := p.minter(flags)
+	client, err := p.client(flags)
 	if err != nil {
 		return nil, err
 	}
+
+	minter := &mint.Minter{Client: client}
 
 	if err := minter.Check(flags.options()); err != nil {
 		return nil, usageError{err}
@@ -107,77 +112,117 @@ func (p *program) newMinting(flags *keyFlags) (*minting, error) {
 // dryKey stands for the key that a dry run does not mint.
 const dryKey = "dry-run-no-key-was-minted"
 
-// mint makes a key and says what it made. In a dry run it makes none.
-func (m *minting) mint(ctx context.Context) (authkey.Key, *mintedKey, error) {
+// lease makes a key and says what it made. In a dry run it makes none.
+func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 	if m.flags.dryRun {
 		key, err := authkey.Placeholder(dryKey)
 
 		return key, nil, err
 	}
 
-	minted, err := m.minter.Mint(ctx, m.flags.options())
+	made, err := m.minter.Lease(ctx, m.flags.options())
 	if err != nil {
 		return authkey.Key{}, nil, err
 	}
 
 	if !m.flags.quiet {
-		m.program.note(describe(minted))
+		m.program.note(describe(made.Details()))
 	}
 
-	key := &mintedKey{m, minted}
+	lease := &keyLease{Lease: made, minting: m}
 
 	// interrupted while the answer was on its way
 	if err := context.Cause(ctx); err != nil {
-		key.takeBack(ctx)
+		lease.release(ctx)
 
 		return authkey.Key{}, nil, err
 	}
 
-	return minted.Key, key, nil
+	return made.Key(), lease, nil
 }
 
-func describe(minted authkey.Minted) string {
+func describe(key tailnet.Key) string {
 	tags := "without tags"
-	if len(minted.Tags) > 0 {
-		tags = strings.Join(minted.Tags, ", ")
+	if len(key.Tags) > 0 {
+		tags = strings.Join(key.Tags, ", ")
 	}
 
 	use := "single-use: exactly one node can join with it"
-	if minted.Reusable {
+	if key.Reusable {
 		use = "reusable"
 	}
 
-	if minted.Ephemeral {
+	if key.Ephemeral {
 		use += "; ephemeral: a node that stays offline is deleted"
 	}
 
-	return fmt.Sprintf("minted auth key %s (%s), expires %s, %s", minted.ID, tags, minted.Expires.UTC().Format(time.RFC3339), use)
+	return fmt.Sprintf("minted auth key %s (%s), expires %s, %s", key.ID, tags, key.Expires.UTC().Format(time.RFC3339), use)
 }
 
-// takeBack revokes the key, if there is one, because it was not delivered. The run may have been interrupted, so it does
-// not end with ctx.
-func (k *mintedKey) takeBack(ctx context.Context) {
-	if k == nil {
-		return
+// keep says that the key was delivered.
+func (l *keyLease) keep() {
+	if l != nil {
+		l.Keep()
+	}
+}
+
+// release revokes the key, if there is one that is not kept, and says so. The run may have been interrupted, so it does not
+// end with ctx.
+func (l *keyLease) release(ctx context.Context) {
+	if l != nil {
+		l.minting.program.release(ctx, l.minting.flags.quiet, l)
+	}
+}
+
+// release revokes the keys that are not kept, at the same time, and says what became of them.
+func (p *program) release(ctx context.Context, quiet bool, leases ...*keyLease) {
+	var open []*mint.Lease
+
+	for _, lease := range leases {
+		if lease != nil && !lease.Kept() {
+			open = append(open, lease.Lease)
+		}
 	}
 
-	switch err := k.minter.Revoke(context.WithoutCancel(ctx), k.ID); {
-	case err == nil || errors.Is(err, authkey.ErrKeyNotFound):
-		if !k.flags.quiet {
-			k.program.note("revoked auth key " + k.ID + ", because it was not delivered")
+	failed := map[string]bool{}
+
+	for _, err := range mint.ReleaseAll(ctx, open...) {
+		orphan, ok := errors.AsType[*mint.OrphanError](err)
+		if !ok {
+			p.say("error", err.Error())
+
+			continue
 		}
-	default:
-		k.program.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s: %v",
-			k.ID, err))
+
+		failed[orphan.Key.ID] = true
+
+		p.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s: %v",
+			orphan.Key.ID, errors.Unwrap(orphan)))
+	}
+
+	for _, lease := range open {
+		if !quiet && !failed[lease.ID()] {
+			p.note("revoked auth key " + lease.ID() + ", because it was not delivered")
+		}
 	}
 }
 
 // keyOf returns the key from the source that the flags name, or from the default one. A key that is to be minted is not
 // made yet: then it returns what stands for it in checks, and the minting.
-func (p *program) keyOf(flags *patchFlags) (key authkey.Key, minting *minting, err error) {
+func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key, minting *minting, err error) {
 	source, err := p.keySource(flags.authKey)
 	if err != nil {
 		return key, nil, usageError{err}
+	}
+
+	if source.IsMint() {
+		if minting, err = p.newMinting(&flags.key); err != nil {
+			return key, nil, err
+		}
+
+		key, err = authkey.Placeholder(dryKey)
+
+		return key, minting, err
 	}
 
 	var options []authkey.ParseOption
@@ -185,24 +230,13 @@ func (p *program) keyOf(flags *patchFlags) (key authkey.Key, minting *minting, e
 		options = append(options, authkey.AllowClientSecret())
 	}
 
-	key, err = source.Read(authkey.Input{
-		LookupEnv: p.environment.lookup,
-		Stdin:     p.stdin,
-		Mint: func() (authkey.Key, error) {
-			minting, err = p.newMinting(&flags.key)
-			if err != nil {
-				return authkey.Key{}, err
-			}
+	key, err = source.Read(ctx, authkey.Input{LookupEnv: p.environment.lookup, Stdin: p.stdin}, options...)
 
-			return authkey.Placeholder(dryKey)
-		},
-	}, options...)
-
-	if _, unreadable := errors.AsType[*fs.PathError](err); err != nil && !unreadable {
+	if _, unreadable := errors.AsType[*fs.PathError](err); err != nil && !unreadable && context.Cause(ctx) == nil {
 		err = usageError{err}
 	}
 
-	return key, minting, err
+	return key, nil, err
 }
 
 // keySource reads the flag. Without it, the key in the environment comes first, then credentials that can make one.
@@ -211,14 +245,14 @@ func (p *program) keySource(text string) (authkey.Source, error) {
 		return authkey.ParseSource(text)
 	}
 
-	if p.environment[authkey.EnvName] != "" {
-		return authkey.Env(), nil
+	if p.environment[authkey.EnvAuthKey] != "" {
+		return authkey.FromEnv(), nil
 	}
 
-	if _, err := authkey.CredentialFromEnv(p.environment.lookup); !errors.Is(err, authkey.ErrNoCredentials) {
+	if _, err := tailnet.CredentialFromEnv(p.environment.lookup); !errors.Is(err, tailnet.ErrNoCredentials) {
 		return authkey.Mint(), nil // what is wrong with credentials, the minting says
 	}
 
-	return authkey.Source{}, errors.New("no auth key: set TS_AUTHKEY, or API credentials to mint one with (" + authkey.EnvUsage +
+	return authkey.Source{}, errors.New("no auth key: set TS_AUTHKEY, or API credentials to mint one with (" + tailnet.EnvUsage +
 		"), or choose a source with --auth-key: " + authkey.SourceUsage)
 }

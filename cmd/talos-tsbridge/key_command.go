@@ -6,7 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
 func (p *program) keyCommand() *cobra.Command {
@@ -15,8 +15,8 @@ func (p *program) keyCommand() *cobra.Command {
 		Short: "Mint or revoke an auth key alone, for scripts",
 		Long: `Mints or revokes auth keys through the API of Tailscale, or of a Headscale server.
 
-The credentials come from the environment: ` + authkey.EnvUsage + `;
-the server from ` + authkey.EnvBaseURL + `.`,
+The credentials come from the environment: ` + tailnet.EnvUsage + `;
+the server from ` + tailnet.EnvBaseURL + `.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return usagef("%s needs a command: mint or revoke", cmd.CommandPath())
@@ -59,24 +59,26 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) 
 		return err
 	}
 
-	key, minted, err := minting.mint(ctx)
+	key, lease, err := minting.lease(ctx)
 	if err != nil {
 		return err
 	}
 
-	if err := p.write(ctx, output, []byte(key.Reveal()+"\n")); err != nil {
-		minted.takeBack(ctx)
+	defer lease.release(ctx)
 
+	if err := p.write(ctx, output, []byte(key.Reveal()+"\n")); err != nil {
 		return err
 	}
+
+	lease.keep()
 
 	return nil
 }
 
 func (p *program) keyRevokeCommand() *cobra.Command {
 	var (
-		tailnet string
-		quiet   bool
+		name  string
+		quiet bool
 	)
 
 	cmd := &cobra.Command{
@@ -90,11 +92,11 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return p.revokeKeys(cmd.Context(), ids, &keyFlags{tailnet: tailnet, quiet: quiet})
+			return p.revokeKeys(cmd.Context(), ids, &keyFlags{tailnet: name, quiet: quiet})
 		},
 	}
 
-	cmd.Flags().StringVar(&tailnet, "tailnet", "", "`name` of the tailnet (default: TAILSCALE_TAILNET, or the credential's own)")
+	cmd.Flags().StringVar(&name, "tailnet", "", "`name` of the tailnet (default: TAILSCALE_TAILNET, or the credential's own)")
 	cmd.Flags().BoolVar(&quiet, "quiet", false, "no notes on standard error")
 
 	return cmd
@@ -102,7 +104,7 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 
 // revokeKeys revokes each key, also when others fail.
 func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags) error {
-	minter, err := p.minter(flags)
+	client, err := p.client(flags)
 	if err != nil {
 		return err
 	}
@@ -110,7 +112,7 @@ func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags)
 	var faults []error
 
 	for _, id := range ids {
-		if err := minter.Revoke(ctx, id); err != nil {
+		if err := client.RevokeKey(ctx, id); err != nil {
 			faults = append(faults, err)
 
 			continue

@@ -37,21 +37,25 @@ func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *p
 		return err
 	}
 
-	made, minted, err := request.patch(ctx, forRole)
+	made, lease, err := request.patch(ctx, forRole)
 	if err != nil {
 		return err
 	}
 
+	defer lease.release(ctx)
+
 	text, err := render(made, flags.redact)
-	if err == nil {
-		err = p.write(ctx, flags.output, text)
-	}
-
 	if err != nil {
-		minted.takeBack(ctx)
+		return err
 	}
 
-	return err
+	if err := p.write(ctx, flags.output, text); err != nil {
+		return err
+	}
+
+	lease.keep()
+
+	return nil
 }
 
 func render(made *patch.Patch, redact bool) ([]byte, error) {
@@ -77,7 +81,7 @@ func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *p
 	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
 	options, err := flags.options(given)
-	key, minting, keyErr := p.keyOf(flags)
+	key, minting, keyErr := p.keyOf(ctx, flags)
 
 	var (
 		faults = lines(err)
@@ -119,24 +123,24 @@ func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *p
 
 // patch makes a variant of the patch, with a key of its own where keys are minted: a single-use key is good for one of
 // the nodes that the patches are for.
-func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, *mintedKey, error) {
-	key, minted := r.key, (*mintedKey)(nil)
+func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Patch, *keyLease, error) {
+	key, lease := r.key, (*keyLease)(nil)
 
 	if r.minting != nil {
 		var err error
-		if key, minted, err = r.minting.mint(ctx); err != nil {
+		if key, lease, err = r.minting.lease(ctx); err != nil {
 			return nil, nil, err
 		}
 	}
 
 	made, err := r.with(variant, key)
 	if err != nil {
-		minted.takeBack(ctx)
+		lease.release(ctx)
 
 		return nil, nil, err
 	}
 
-	return made, minted, nil
+	return made, lease, nil
 }
 
 func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, error) {

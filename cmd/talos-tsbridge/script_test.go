@@ -19,7 +19,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
 func TestMain(m *testing.M) {
@@ -43,14 +43,14 @@ func TestScripts(t *testing.T) {
 			env.Setenv("HOME", env.WorkDir)
 
 			// a tailnet of the script's own, which TAILSCALE_API_KEY=$API_TOKEN leads to
-			tailnet := authkeytest.NewServer()
+			tailnet := tailnettest.NewServer(t)
 			env.Defer(tailnet.Close)
 			env.Values[tailnetOf{}] = tailnet
 
-			id, secret := tailnet.AddOAuthClient(authkeytest.OAuthClient{Tags: []string{"tag:k8s"}})
+			client := tailnet.AddOAuthClient(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}})
 
 			for name, value := range map[string]string{
-				"TAILSCALE_BASE_URL": tailnet.URL, "API_URL": tailnet.URL, "API_TOKEN": tailnet.AddAPIToken(), "CLIENT_ID": id, "CLIENT_SECRET": secret,
+				"TAILSCALE_BASE_URL": tailnet.URL, "API_URL": tailnet.URL, "API_TOKEN": tailnet.AddAPIToken().Secret, "CLIENT_ID": client.ID, "CLIENT_SECRET": client.Secret,
 			} {
 				env.Setenv(name, value)
 			}
@@ -150,8 +150,8 @@ func exitCode(err error) string {
 // tailnetOf is the key of a script's tailnet.
 type tailnetOf struct{}
 
-func tailnetFor(ts *testscript.TestScript) *authkeytest.Server {
-	server, ok := ts.Value(tailnetOf{}).(*authkeytest.Server)
+func tailnetFor(ts *testscript.TestScript) *tailnettest.Server {
+	server, ok := ts.Value(tailnetOf{}).(*tailnettest.Server)
 	if !ok {
 		ts.Fatalf("no tailnet")
 	}
@@ -180,6 +180,6 @@ func makeBroken(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(err)
 
 	if tailnetFor(ts).ClearFaults(); status != 0 {
-		tailnetFor(ts).Fail(authkeytest.Fault{On: authkeytest.Endpoint(args[0]), Status: status})
+		tailnetFor(ts).Fail(tailnettest.Fault{On: tailnettest.Endpoint(args[0]), Status: status})
 	}
 }

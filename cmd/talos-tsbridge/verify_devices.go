@@ -8,7 +8,7 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
@@ -32,7 +32,7 @@ func (f *deviceFlags) bindDevices(flags *pflag.FlagSet) {
 func (p *program) lookUp(ctx context.Context, flags *verifyFlags, wanted *nodes.Wanted, report *verifyReport) error {
 	expected, err := flags.expected(report.Nodes, wanted)
 
-	minter, credentialErr := authkey.MinterFromEnv(p.environment.lookup)
+	minter, credentialErr := mint.FromEnv(p.environment.lookup)
 	if credentialErr != nil {
 		credentialErr = exitError{credentialErr, exitUnseen}
 	}
@@ -41,14 +41,14 @@ func (p *program) lookUp(ctx context.Context, flags *verifyFlags, wanted *nodes.
 		return err
 	}
 
-	report.Tailnet, err = devices.Look(ctx, minter, authkey.DefaultDescription)
+	report.Tailnet, err = devices.Fetch(ctx, minter, mint.DefaultDescription)
 	if err != nil {
 		return exitError{err, exitUnseen}
 	}
 
 	all := report.Tailnet.Devices
 	report.Findings = verify.Merge(append(report.Findings, devices.Diagnose(report.Tailnet, expected, time.Now())...))
-	report.Tailnet.Devices = devices.Of(all, expected)
+	report.Tailnet.Devices = devices.Matching(all, expected)
 
 	return nil
 }

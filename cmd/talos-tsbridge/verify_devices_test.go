@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 )
 
@@ -27,14 +27,12 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 	talosconfig, patch := filepath.Join(dir, "talosconfig"), filepath.Join(dir, "patch.yaml")
 	require.NoError(t, os.WriteFile(talosconfig, servers.talosconfig, 0o600))
 
-	tailnet := authkeytest.NewServer()
-	t.Cleanup(tailnet.Close)
+	tailnet := tailnettest.NewServer(t)
 
-	credential, err := authkey.APIToken(tailnet.AddAPIToken())
+	minter, err := mint.FromEnv(tailnet.LookupEnv(tailnet.AddAPIToken()))
 	require.NoError(t, err)
 
-	minter := &authkey.Minter{Credential: credential, BaseURL: tailnet.URL}
-	_, err = minter.Mint(t.Context(), authkey.Options{Tags: []string{"tag:k8s"}, Reusable: true})
+	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"tag:k8s"}, Reusable: true})
 	require.NoError(t, err)
 
 	for _, name := range []string{"lab-healthy", "laptop"} {

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
@@ -245,8 +246,8 @@ func (t tableWriter) nodes(seen []nodes.Node) {
 	})
 }
 
-func (t tableWriter) devices(tailnet *devices.Tailnet) {
-	if tailnet == nil || len(tailnet.Devices) == 0 {
+func (t tableWriter) devices(fetched *devices.Tailnet) {
+	if fetched == nil || len(fetched.Devices) == 0 {
 		return
 	}
 
@@ -255,9 +256,9 @@ func (t tableWriter) devices(tailnet *devices.Tailnet) {
 	}
 
 	rows := [][]string{{"STATE", "DEVICE", "ADDRESSES", "TAGS", "LAST SEEN", "KEY EXPIRY"}}
-	online := func(device devices.Device) bool { return device.Authorized && device.LastSeen.IsZero() }
+	online := func(device tailnet.Device) bool { return device.Authorized && device.LastSeen.IsZero() }
 
-	for _, device := range tailnet.Devices {
+	for _, device := range fetched.Devices {
 		state, seen, expiry := "online", "now", "never"
 
 		switch {
@@ -275,7 +276,7 @@ func (t tableWriter) devices(tailnet *devices.Tailnet) {
 	}
 
 	t.rows(rows, func(i int) int {
-		if online(tailnet.Devices[i]) {
+		if online(fetched.Devices[i]) {
 			return green
 		}
 

@@ -3,6 +3,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 
@@ -21,7 +22,7 @@ func main() {
 }
 
 func run() error {
-	key, err := authkey.Env().Read(authkey.Input{})
+	key, err := authkey.FromEnv().Read(context.Background(), authkey.Input{})
 	if err != nil {
 		return err
 	}

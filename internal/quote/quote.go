@@ -4,31 +4,34 @@ package quote
 
 import (
 	"strconv"
-	"strings"
+	"unicode/utf8"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// Redacted stands in a message for what must not be there.
-const Redacted = "[redacted]"
+// Redacted is [secret.Redacted].
+const Redacted = secret.Redacted
 
 // longest bounds what of an input a message repeats, in bytes.
 const longest = 80
 
-// Value quotes text for a message. Text that looks like a secret becomes [Redacted], and long text is cut.
+// Value quotes text for a message. Text that looks like a secret becomes [secret.Redacted], and long text is cut.
 func Value(text string) string {
-	if LooksSecret(text) {
-		return Redacted
+	if secret.Looks(text) {
+		return secret.Redacted
 	}
 
 	if len(text) > longest {
-		return strconv.Quote(text[:longest]) + "..."
+		end := longest
+		for end > 0 && !utf8.RuneStart(text[end]) {
+			end--
+		}
+
+		return strconv.Quote(text[:end]) + "..."
 	}
 
 	return strconv.Quote(text)
 }
 
-// LooksSecret reports whether text holds something in the form of a Tailscale or Headscale secret.
-func LooksSecret(text string) bool {
-	text = strings.ToLower(text)
-
-	return strings.Contains(text, "tskey-") || strings.Contains(text, "hskey-")
-}
+// LooksSecret is [secret.Looks].
+func LooksSecret(text string) bool { return secret.Looks(text) }

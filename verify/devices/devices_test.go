@@ -10,32 +10,32 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/authkey/authkeytest"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 )
 
-func minterOf(t *testing.T, server *authkeytest.Server) *authkey.Minter {
+func minterOf(t *testing.T, server *tailnettest.Server) *mint.Minter {
 	t.Helper()
 
-	credential, err := authkey.APIToken(server.AddAPIToken())
+	minter, err := mint.FromEnv(server.LookupEnv(server.AddAPIToken()))
 	require.NoError(t, err)
 
-	return &authkey.Minter{Credential: credential, BaseURL: server.URL}
+	return minter
 }
 
 // join registers a node with a key of its own.
-func join(t *testing.T, server *authkeytest.Server, minter *authkey.Minter, options authkey.Options, name string) authkeytest.Device {
+func join(t *testing.T, server *tailnettest.Server, minter *mint.Minter, options mint.Options, name string) tailnettest.Device {
 	t.Helper()
 
-	minted, err := minter.Mint(context.Background(), options)
+	lease, err := minter.Lease(context.Background(), options)
 	require.NoError(t, err)
 
 	keys := server.Keys()
 	device, err := server.Register(keys[len(keys)-1].Secret, name)
 	require.NoError(t, err)
-	require.Equal(t, minted.ID, device.KeyID)
+	require.Equal(t, lease.ID(), device.KeyID)
 
 	return device
 }
@@ -44,12 +44,12 @@ func TestDevices(t *testing.T) {
 	t.Parallel()
 
 	now := time.Now()
-	tagged := authkey.Options{Tags: []string{"tag:k8s"}}
+	tagged := mint.Options{Tags: []string{"tag:k8s"}}
 
 	for _, test := range []struct {
 		name     string
-		options  authkey.Options
-		change   func(*authkeytest.Server, authkeytest.Device)
+		options  mint.Options
+		change   func(*tailnettest.Server, tailnettest.Device)
 		expected devices.Expected
 		want     verify.Code
 		severity verify.Severity
@@ -59,28 +59,27 @@ func TestDevices(t *testing.T) {
 		{"missing", tagged, nil, devices.Expected{Name: "other"}, devices.CodeMissing, verify.Fault, "no device of this name"},
 		{"under another name", tagged, nil, devices.Expected{Name: "other", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}, "", "", ""},
 		{"without a tag", tagged, nil, devices.Expected{Name: "lab", Tags: []string{"tag:k8s", "tag:edge"}}, devices.CodeTags, verify.Fault, "lacks tag:edge"},
-		{"not approved", authkey.Options{Tags: []string{"tag:k8s"}, NotPreauthorized: true}, nil, devices.Expected{Name: "lab"},
+		{"not approved", mint.Options{Tags: []string{"tag:k8s"}, RequireApproval: true}, nil, devices.Expected{Name: "lab"},
 			devices.CodeUnauthorized, verify.Fault, "waits for approval"},
-		{"ephemeral", authkey.Options{Tags: []string{"tag:k8s"}, Ephemeral: true}, nil, devices.Expected{Name: "lab"},
+		{"ephemeral", mint.Options{Tags: []string{"tag:k8s"}, Ephemeral: true}, nil, devices.Expected{Name: "lab"},
 			devices.CodeEphemeral, verify.Fault, "is ephemeral"},
-		{"expired", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
-			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.Expires = now.Add(-time.Hour) })
+		{"expired", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.Expires = now.Add(-time.Hour) })
 		}, devices.Expected{Name: "lab"}, devices.CodeExpired, verify.Fault, "login expired"},
-		{"will expire", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
-			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.Expires = now.Add(time.Hour) })
+		{"will expire", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.Expires = now.Add(time.Hour) })
 		}, devices.Expected{Name: "lab"}, devices.CodeExpires, verify.Warning, "log in again"},
-		{"offline", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
-			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.LastSeen = now.Add(-time.Hour) })
+		{"offline", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.LastSeen = now.Add(-time.Hour) })
 		}, devices.Expected{Name: "lab"}, devices.CodeOffline, verify.Fault, "not connected"},
-		{"a moment offline", tagged, func(s *authkeytest.Server, d authkeytest.Device) {
-			s.SetDevice(d.ID, func(d *authkeytest.Device) { d.LastSeen = now.Add(-time.Minute) })
+		{"a moment offline", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.LastSeen = now.Add(-time.Minute) })
 		}, devices.Expected{Name: "lab"}, "", "", ""},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 
-			server := authkeytest.NewServer()
-			t.Cleanup(server.Close)
+			server := tailnettest.NewServer(t)
 
 			minter := minterOf(t, server)
 
@@ -89,11 +88,11 @@ func TestDevices(t *testing.T) {
 				test.change(server, device)
 			}
 
-			tailnet, err := devices.Look(t.Context(), minter, "")
+			fetched, err := devices.Fetch(t.Context(), minter, "")
 			require.NoError(t, err)
-			require.Len(t, tailnet.Devices, 1)
+			require.Len(t, fetched.Devices, 1)
 
-			findings := devices.Diagnose(tailnet, []devices.Expected{test.expected}, now)
+			findings := devices.Diagnose(fetched, []devices.Expected{test.expected}, now)
 			if test.want == "" {
 				assert.Empty(t, findings)
 
@@ -113,78 +112,76 @@ func TestDevices(t *testing.T) {
 func TestDuplicate(t *testing.T) {
 	t.Parallel()
 
-	server := authkeytest.NewServer()
-	t.Cleanup(server.Close)
+	server := tailnettest.NewServer(t)
 
 	minter := minterOf(t, server)
-	options := authkey.Options{Tags: []string{"tag:k8s"}}
+	options := mint.Options{Tags: []string{"tag:k8s"}}
 
 	old := join(t, server, minter, options, "lab")
-	server.SetDevice(old.ID, func(d *authkeytest.Device) { d.LastSeen = time.Now().Add(-time.Hour) })
+	server.SetDevice(old.ID, func(d *tailnettest.Device) { d.LastSeen = time.Now().Add(-time.Hour) })
 
 	second := join(t, server, minter, options, "lab")
 	require.Equal(t, "lab-1.tail1234.ts.net", second.Name)
 	join(t, server, minter, options, "worker-1")
 	join(t, server, minter, options, "worker")
 
-	tailnet, err := devices.Look(t.Context(), minter, "")
+	fetched, err := devices.Fetch(t.Context(), minter, "")
 	require.NoError(t, err)
 
-	findings := devices.Diagnose(tailnet, []devices.Expected{{Name: "lab"}, {Name: "worker"}, {Name: "worker-1"}}, time.Now())
+	findings := devices.Diagnose(fetched, []devices.Expected{{Name: "lab"}, {Name: "worker"}, {Name: "worker-1"}}, time.Now())
 	require.Len(t, findings, 1)
 	assert.Equal(t, devices.CodeDuplicate, findings[0].Code)
 	assert.Equal(t, []string{"lab"}, findings[0].Subjects)
 	assert.Contains(t, findings[0].Cause, "as lab-1.tail1234.ts.net (100.64.0.2) and lab.tail1234.ts.net (100.64.0.1), last seen ")
 
 	// the node says which is its own
-	findings = devices.Diagnose(tailnet, []devices.Expected{{Name: "lab", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}}, time.Now())
+	findings = devices.Diagnose(fetched, []devices.Expected{{Name: "lab", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}}, time.Now())
 	require.Len(t, findings, 2)
 	assert.Equal(t, devices.CodeOffline, findings[1].Code)
 }
 
 // Keys of ours that can still be used are told, whether the server lists whole keys or their IDs only; others are not.
-func TestLeftovers(t *testing.T) {
+func TestUnusedKeys(t *testing.T) {
 	t.Parallel()
 
 	for _, whole := range []bool{false, true} {
 		t.Run(fmt.Sprintf("whole keys %t", whole), func(t *testing.T) {
 			t.Parallel()
 
-			server := authkeytest.NewServer()
-			t.Cleanup(server.Close)
+			server := tailnettest.NewServer(t)
 
 			if whole {
 				server.ListWholeKeys()
 			}
 
 			minter := minterOf(t, server)
-			join(t, server, minter, authkey.Options{}, "lab")
+			join(t, server, minter, mint.Options{}, "lab")
 
-			left, err := minter.Mint(t.Context(), authkey.Options{})
+			left, err := minter.Lease(t.Context(), mint.Options{})
 			require.NoError(t, err)
 
-			_, err = minter.Mint(t.Context(), authkey.Options{Description: "somebody elses"})
+			_, err = minter.Lease(t.Context(), mint.Options{Description: "somebody elses"})
 			require.NoError(t, err)
 
-			revoked, err := minter.Mint(t.Context(), authkey.Options{})
+			revoked, err := minter.Lease(t.Context(), mint.Options{})
 			require.NoError(t, err)
-			require.NoError(t, minter.Revoke(t.Context(), revoked.ID))
+			require.NoError(t, revoked.Release(t.Context()))
 
-			tailnet, err := devices.Look(t.Context(), minter, "")
+			fetched, err := devices.Fetch(t.Context(), minter, "")
 			require.NoError(t, err)
-			require.Len(t, tailnet.Leftovers, 1)
-			assert.Equal(t, left.ID, tailnet.Leftovers[0].ID)
-			assert.WithinDuration(t, left.Expires, tailnet.Leftovers[0].Expires, time.Second)
+			require.Len(t, fetched.UnusedKeys, 1)
+			assert.Equal(t, left.ID(), fetched.UnusedKeys[0].ID)
+			assert.WithinDuration(t, left.Expires(), fetched.UnusedKeys[0].Expires, time.Second)
 
-			findings := devices.Diagnose(tailnet, nil, time.Now())
+			findings := devices.Diagnose(fetched, nil, time.Now())
 			require.Len(t, findings, 1)
-			assert.Equal(t, devices.CodeLeftover, findings[0].Code)
+			assert.Equal(t, devices.CodeUnusedKeys, findings[0].Code)
 			assert.Equal(t, verify.Warning, findings[0].Severity)
-			assert.Contains(t, findings[0].Next[0], "key revoke "+left.ID)
+			assert.Contains(t, findings[0].Next[0], "key revoke "+left.ID())
 
-			tailnet, err = devices.Look(t.Context(), minter, "somebody elses")
+			fetched, err = devices.Fetch(t.Context(), minter, "somebody elses")
 			require.NoError(t, err)
-			assert.Len(t, tailnet.Leftovers, 1)
+			assert.Len(t, fetched.UnusedKeys, 1)
 		})
 	}
 }
@@ -193,16 +190,15 @@ func TestLeftovers(t *testing.T) {
 func TestScopes(t *testing.T) {
 	t.Parallel()
 
-	server := authkeytest.NewServer()
-	t.Cleanup(server.Close)
-	join(t, server, minterOf(t, server), authkey.Options{}, "lab")
+	server := tailnettest.NewServer(t)
+	join(t, server, minterOf(t, server), mint.Options{}, "lab")
 
 	for scope, reads := range map[string]bool{"devices:core:read": true, "auth_keys": false} {
-		id, secret := server.AddOAuthClient(authkeytest.OAuthClient{Tags: []string{"tag:k8s"}, Scopes: []string{scope}})
-		credential, err := authkey.OAuthClient(id, secret)
+		credential := server.AddOAuthClient(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}, Scopes: []string{scope}})
+		minter, err := mint.FromEnv(server.LookupEnv(credential))
 		require.NoError(t, err)
 
-		tailnet, err := devices.Look(t.Context(), &authkey.Minter{Credential: credential, BaseURL: server.URL}, "")
+		fetched, err := devices.Fetch(t.Context(), minter, "")
 		if !reads {
 			require.ErrorContains(t, err, "devices:core")
 
@@ -211,10 +207,10 @@ func TestScopes(t *testing.T) {
 
 		require.NoError(t, err)
 
-		findings := devices.Diagnose(tailnet, []devices.Expected{{Name: "lab"}}, time.Now())
+		findings := devices.Diagnose(fetched, []devices.Expected{{Name: "lab"}}, time.Now())
 		require.Len(t, findings, 1)
 		assert.Equal(t, devices.CodeUnread, findings[0].Code)
 		assert.Equal(t, verify.Unseen, findings[0].Severity)
-		assert.NotContains(t, findings[0].Cause, secret)
+		assert.NotContains(t, findings[0].Cause, credential.Secret)
 	}
 }

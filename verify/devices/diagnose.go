@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
@@ -21,7 +22,7 @@ const (
 	CodeUnauthorized verify.Code = "device-unauthorized"
 	// CodeExpired: the device has to log in again.
 	CodeExpired verify.Code = "device-expired"
-	// CodeExpires: it will have to.
+	// CodeExpires: the device's key will expire, and it will have to log in again.
 	CodeExpires verify.Code = "device-expires"
 	// CodeTags: the device lacks tags.
 	CodeTags verify.Code = "device-tags"
@@ -29,8 +30,8 @@ const (
 	CodeOffline verify.Code = "device-offline"
 	// CodeEphemeral: the device is deleted when it goes offline, although it keeps its state.
 	CodeEphemeral verify.Code = "device-ephemeral"
-	// CodeLeftover: auth keys were left behind.
-	CodeLeftover verify.Code = "key-leftover"
+	// CodeUnusedKeys: auth keys were minted and not used.
+	CodeUnusedKeys verify.Code = "key-unused"
 	// CodeUnread: the credential may not read the auth keys.
 	CodeUnread verify.Code = "keys-unread"
 )
@@ -46,23 +47,23 @@ type Expected struct {
 }
 
 // Diagnose says what is wrong with the devices of the expected nodes, and which keys were left behind.
-func Diagnose(tailnet *Tailnet, expected []Expected, now time.Time) []verify.Finding {
+func Diagnose(fetched *Tailnet, expected []Expected, now time.Time) []verify.Finding {
 	var findings []verify.Finding
 
 	for _, node := range expected {
-		findings = append(findings, tailnet.diagnose(node, now)...)
+		findings = append(findings, fetched.diagnose(node, now)...)
 	}
 
-	if tailnet.Unread != "" {
+	if fetched.Unread != "" {
 		findings = append(findings, verify.Finding{
-			Code: CodeUnread, Severity: verify.Unseen, Subjects: []string{"auth keys"}, Cause: tailnet.Unread,
+			Code: CodeUnread, Severity: verify.Unseen, Subjects: []string{"auth keys"}, Cause: fetched.Unread,
 			Next: []string{"give the credential the scope auth_keys:read"},
 		})
 	}
 
-	for _, key := range tailnet.Leftovers {
+	for _, key := range fetched.UnusedKeys {
 		findings = append(findings, verify.Finding{
-			Code: CodeLeftover, Severity: verify.Warning, Subjects: []string{"auth key " + key.ID},
+			Code: CodeUnusedKeys, Severity: verify.Warning, Subjects: []string{"auth key " + key.ID},
 			Cause: "an auth key was minted and not used up: until " + key.Expires.UTC().Format(time.RFC3339) + " whoever has it can join the tailnet",
 			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + key.ID},
 		})
@@ -130,8 +131,8 @@ func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
 
 // find returns the device of a node and the names of its other registrations. An address is certain; a name may be one that
 // the tailnet numbered, and then the newest, which has the highest number, is the node's.
-func (t *Tailnet) find(node Expected) (*Device, []string) {
-	var candidates []*Device
+func (t *Tailnet) find(node Expected) (*tailnet.Device, []string) {
+	var candidates []*tailnet.Device
 
 	for i := range t.Devices {
 		if number(t.Devices[i], node.Name) >= 0 {
@@ -139,9 +140,9 @@ func (t *Tailnet) find(node Expected) (*Device, []string) {
 		}
 	}
 
-	slices.SortFunc(candidates, func(a, b *Device) int { return number(*b, node.Name) - number(*a, node.Name) })
+	slices.SortFunc(candidates, func(a, b *tailnet.Device) int { return number(*b, node.Name) - number(*a, node.Name) })
 
-	var found *Device
+	var found *tailnet.Device
 	if len(candidates) > 0 {
 		found = candidates[0]
 	}
@@ -163,9 +164,9 @@ func (t *Tailnet) find(node Expected) (*Device, []string) {
 	return found, others
 }
 
-// Of returns those devices that belong to the expected nodes, with all their registrations.
-func Of(all []Device, expected []Expected) []Device {
-	return slices.DeleteFunc(slices.Clone(all), func(device Device) bool {
+// Matching returns those devices that belong to the expected nodes, with all their registrations.
+func Matching(all []tailnet.Device, expected []Expected) []tailnet.Device {
+	return slices.DeleteFunc(slices.Clone(all), func(device tailnet.Device) bool {
 		return !slices.ContainsFunc(expected, func(node Expected) bool {
 			return number(device, node.Name) >= 0 ||
 				slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return slices.Contains(device.Addresses, address) })
@@ -173,7 +174,7 @@ func Of(all []Device, expected []Expected) []Device {
 	})
 }
 
-func lastSeen(device Device) string {
+func lastSeen(device tailnet.Device) string {
 	if device.LastSeen.IsZero() {
 		return "now"
 	}
@@ -183,8 +184,8 @@ func lastSeen(device Device) string {
 
 // number returns 0 for the device with a name, N for one that the tailnet called name-N because the name was taken, and -1
 // for all others. A device that calls itself name-1 is another one.
-func number(device Device, name string) int {
-	short := device.Short()
+func number(device tailnet.Device, name string) int {
+	short := device.ShortName()
 	if strings.EqualFold(short, name) {
 		return 0
 	}

@@ -3,7 +3,7 @@
 //
 // # How to use
 //
-//	tailnet, err := devices.Look(ctx, minter, authkey.DefaultDescription)
+//	tailnet, err := devices.Fetch(ctx, minter, mint.DefaultDescription)
 //	findings := devices.Diagnose(tailnet, []devices.Expected{{Name: "lab-worker-1", Tags: []string{"tag:k8s"}}}, time.Now())
 //
 // # Stability

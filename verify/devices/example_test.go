@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 )
 
@@ -12,12 +13,12 @@ import (
 func ExampleDiagnose() {
 	now := time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
 
-	tailnet := &devices.Tailnet{Devices: []devices.Device{
+	fetched := &devices.Tailnet{Devices: []tailnet.Device{
 		{Name: "lab.tail1234.ts.net", Hostname: "lab", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}, Authorized: true, LastSeen: now.Add(-time.Hour)},
 		{Name: "lab-1.tail1234.ts.net", Hostname: "lab", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.2")}, Authorized: true},
 	}}
 
-	for _, finding := range devices.Diagnose(tailnet, []devices.Expected{{Name: "lab"}}, now) {
+	for _, finding := range devices.Diagnose(fetched, []devices.Expected{{Name: "lab"}}, now) {
 		fmt.Println(finding.Code)
 		fmt.Println(finding.Cause)
 	}

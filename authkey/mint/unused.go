@@ -1,0 +1,43 @@
+package mint
+
+import (
+	"context"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
+)
+
+// UnusedKeys returns the keys that were minted with this description, [DefaultDescription] when it is empty, and can still
+// register a node: not used up, not expired, not revoked. They are sorted by ID. Only keys that the credential can see
+// are found.
+func (m *Minter) UnusedKeys(ctx context.Context, description string) ([]tailnet.Key, error) {
+	if m.Client == nil {
+		return nil, tailnet.ErrNoCredentials
+	}
+
+	if description = strings.TrimSpace(description); description == "" {
+		description = DefaultDescription
+	}
+
+	keys, err := m.Client.Keys(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	var unused []tailnet.Key
+
+	for _, key := range keys {
+		if isMinted(key.Description, description) {
+			unused = append(unused, key)
+		}
+	}
+
+	return unused, nil
+}
+
+// isMinted reports whether a key was minted with the description: it is that and the eight characters of [unique].
+func isMinted(text, description string) bool {
+	characters, ok := strings.CutPrefix(text, description+" ")
+
+	return ok && len(characters) == uniqueLength && strings.Trim(characters, "abcdefghijklmnopqrstuvwxyz234567") == ""
+}
