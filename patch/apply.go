@@ -37,6 +37,10 @@ func (p *Patch) Apply(config []byte) ([]byte, error) { return p.apply(config, fa
 func (p *Patch) ApplyRedacted(config []byte) ([]byte, error) { return p.apply(config, true) }
 
 func (p *Patch) apply(config []byte, redacted bool) ([]byte, error) {
+	if p.options == nil {
+		return nil, errZero
+	}
+
 	s, err := readStream(config)
 	if err != nil {
 		return nil, err
@@ -127,8 +131,8 @@ func (p *Patch) keep(ours, earlier *extensions.ServiceConfigV1Alpha1) error {
 
 	slices.Reverse(kept)
 
-	if err := p.service.checkBeside(kept); err != nil {
-		return fmt.Errorf("the machine config has variables of its own for the service %s: %s", ServiceName, tidy(err))
+	if wrong := p.service.checkBeside(kept); len(wrong) > 0 {
+		return fmt.Errorf("the machine config has variables of its own for the service %s: %s", ServiceName, tidy(wrong))
 	}
 
 	for _, v := range kept {

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
@@ -108,22 +110,52 @@ func (s *stream) hasHostDNS() bool {
 		legacy.MachineConfig.MachineFeatures.HostDNSSupport != nil
 }
 
-// useBase fills in what the base says and no option does.
-func (o *options) useBase() error {
-	if o.base == nil {
-		return nil
+// resolve finds the contract and the role: those of the settings, else those of the base, else none. It takes from the base
+// what the default node IP and the firewall depend on.
+func (o *options) resolve() error {
+	var faults Faults
+
+	o.contract, o.role = contract.Newest, machine.TypeUnknown
+
+	if o.TalosVersion != nil {
+		version, err := contract.Parse(*o.TalosVersion)
+		faults.addError(CodeUnsupported, "talos-version", "", err)
+
+		if err == nil {
+			o.contract = version
+		}
 	}
 
+	switch role, err := machine.ParseType(pointer.SafeDeref(o.Role)); {
+	case o.Role == nil:
+	case err != nil || *o.Role == "":
+		faults.add(CodeInvalid, "role", "`role` %s is unknown: write controlplane or worker", quote.Value(*o.Role))
+	default:
+		o.role = role
+	}
+
+	if o.base != nil {
+		faults.addError(CodeConfig, "", "", o.useBase())
+	}
+
+	return faults.err()
+}
+
+// useBase fills in what the base says and the settings do not.
+func (o *options) useBase() error {
 	s, err := readStream(o.base)
 	if err != nil {
 		return err
 	}
 
-	if o.contract == nil {
-		o.contract, err = s.contract()
+	if o.TalosVersion == nil {
+		version, versionErr := s.contract()
+		if err = versionErr; err == nil {
+			o.contract = version
+		}
 	}
 
-	if !o.roleSet {
+	if o.Role == nil {
 		var roleErr error
 
 		o.role, roleErr = s.role()

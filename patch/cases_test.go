@@ -192,7 +192,7 @@ func goldenCases() []goldenCase {
 func (c goldenCase) patch(t testing.TB, contract *config.VersionContract) *patch.Patch {
 	t.Helper()
 
-	options := append([]patch.Option{patch.WithContract(contract), patch.WithRole(c.role)}, c.options...)
+	options := append([]patch.Option{patch.WithContract(contract), patch.WithRole(c.role.String())}, c.options...)
 
 	if c.key != "none" {
 		options = append(options, patch.WithAuthKey(parseKey(t, c.secret())))

@@ -1,26 +1,24 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // setCertSANs checks the names of the certificate: those of the node in MagicDNS first, then the given ones.
-func (p *Patch) setCertSANs(o *options) error {
-	names, err := magicDNSNames(o)
-	faults := []error{err}
+func (p *Patch) setCertSANs(o *options, faults *Faults) {
+	names := magicDNSNames(o, faults)
 
-	for _, text := range o.certSANs {
+	for _, text := range o.CertSANs {
 		name, reason := parseCertSAN(text)
 		if reason != "" {
-			faults = append(faults, fmt.Errorf("cert-san %s %s: write a name such as lab-1.tail1234.ts.net, or an address", quote.Value(text), reason))
+			faults.add(CodeInvalid, "cert-san", "`cert-san` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", quote.Value(text), reason)
 
 			continue
 		}
@@ -31,18 +29,19 @@ func (p *Patch) setCertSANs(o *options) error {
 	}
 
 	p.node.certSANs = names
-
-	return errors.Join(faults...)
 }
 
 // magicDNSNames returns the names that the node has in MagicDNS: the whole one, and the short one that search domains
 // complete.
-func magicDNSNames(o *options) ([]string, error) {
-	if o.magicDNSDomain == "" {
-		return nil, nil
+func magicDNSNames(o *options, faults *Faults) []string {
+	const option = "magicdns-domain"
+
+	given, hostname := pointer.SafeDeref(o.MagicDNSDomain), pointer.SafeDeref(o.Hostname)
+	if given == "" {
+		return nil
 	}
 
-	domain := canonicalName(o.magicDNSDomain)
+	domain := canonicalName(given)
 
 	reason := checkHostname(domain)
 	if reason == "" && !strings.Contains(domain, ".") {
@@ -51,18 +50,20 @@ func magicDNSNames(o *options) ([]string, error) {
 
 	switch {
 	case quote.LooksSecret(domain):
-		return nil, errors.New("magicdns-domain looks like a key: write one such as tail1234.ts.net")
+		faults.add(CodeSecret, option, "`magicdns-domain` looks like a key: write one such as tail1234.ts.net")
 	case reason != "":
-		return nil, fmt.Errorf("magicdns-domain %s %s: write one such as tail1234.ts.net", quote.Value(o.magicDNSDomain), reason)
-	case o.hostname == "":
-		return nil, errors.New("magicdns-domain makes a name of the hostname, and there is none: set hostname, or give the whole name as cert-san")
-	case strings.Contains(o.hostname, "."):
-		return nil, errors.New("magicdns-domain: a hostname of several labels has another name in MagicDNS: give that as cert-san")
+		faults.add(CodeInvalid, option, "`magicdns-domain` %s %s: write one such as tail1234.ts.net", quote.Value(given), reason)
+	case hostname == "":
+		faults.add(CodeMissing, option, "`magicdns-domain` makes a name of the hostname, and there is none: set `hostname`, or give the whole name as `cert-san`")
+	case strings.Contains(hostname, "."):
+		faults.add(CodeConflict, option, "`magicdns-domain`: a `hostname` of several labels has another name in MagicDNS: give that as `cert-san`")
+	default:
+		name := strings.ToLower(hostname)
+
+		return []string{name + "." + domain, name}
 	}
 
-	name := strings.ToLower(o.hostname)
-
-	return []string{name + "." + domain, name}, nil
+	return nil
 }
 
 func parseCertSAN(text string) (name, reason string) {

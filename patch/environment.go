@@ -11,6 +11,8 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/siderolabs/go-pointer"
+
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
@@ -20,15 +22,15 @@ var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // refusedVariables are not for users to set. The values say why and what to do instead.
 var refusedVariables = map[string]string{
-	"TS_AUTHKEY":     "is set from the auth key: use the source of the auth key",
-	"TS_AUTH_KEY":    "is another name of TS_AUTHKEY: use the source of the auth key",
-	"TS_AUTH_ONCE":   "has an option: use auth-once",
-	"TS_STATE_DIR":   "has an option: use state-dir",
-	"TS_HOSTNAME":    "has an option: use hostname",
-	"TS_ROUTES":      "has an option: use advertise-routes",
-	"TS_ACCEPT_DNS":  "has an option: use accept-dns",
-	"TS_EXTRA_ARGS":  "is composed from the options: use them, or extra-arg",
-	"TS_USERSPACE":   "has an option: use userspace",
+	"TS_AUTHKEY":     "is set from the auth key: use the source of the `auth-key`",
+	"TS_AUTH_KEY":    "is another name of TS_AUTHKEY: use the source of the `auth-key`",
+	"TS_AUTH_ONCE":   "has an option: use `auth-once`",
+	"TS_STATE_DIR":   "has an option: use `state-dir`",
+	"TS_HOSTNAME":    "has an option: use `hostname`",
+	"TS_ROUTES":      "has an option: use `advertise-routes`",
+	"TS_ACCEPT_DNS":  "has an option: use `accept-dns`",
+	"TS_EXTRA_ARGS":  "is composed from the options: use them, or `extra-arg`",
+	"TS_USERSPACE":   "has an option: use `userspace`",
 	"PATH":           "belongs to the system extension, which finds tailscaled by it: leave it out",
 	"TS_SOCKET":      "belongs to the system extension, which mounts its directory: leave it out",
 	"TS_KUBE_SECRET": onKubernetes, "KUBERNETES_SERVICE_HOST": onKubernetes,
@@ -38,6 +40,18 @@ var refusedVariables = map[string]string{
 }
 
 const onKubernetes = "makes the service look for a Kubernetes service account, which only a pod has: leave it out"
+
+// optionOf names the choice that a variable comes from.
+func optionOf(variable string) string {
+	option, ok := map[string]string{
+		"TS_STATE_DIR": "state-dir", "TS_HOSTNAME": "hostname", "TS_ROUTES": "advertise-routes", "TS_EXTRA_ARGS": "extra-arg",
+	}[variable]
+	if !ok {
+		return "env"
+	}
+
+	return option
+}
 
 // boolVariables are the ones that containerboot reads as booleans. What it cannot read is the default to it, without a
 // word.
@@ -84,47 +98,43 @@ var refusedTailscaledFlags = map[string]string{
 	"outbound-http-proxy-listen": "is set by the variable TS_OUTBOUND_HTTP_PROXY_LISTEN",
 	"socket":                     "is set by the system extension",
 	"socks5-server":              "is set by the variable TS_SOCKS5_SERVER",
-	"state":                      "is set by the option state-dir",
-	"statedir":                   "is set by the option state-dir",
-	"tun":                        "is set by the option userspace",
+	"state":                      "is set by the option `state-dir`",
+	"statedir":                   "is set by the option `state-dir`",
+	"tun":                        "is set by the option `userspace`",
 	"version":                    "ends tailscaled at once",
 }
 
 // checkEnvironment returns the faults of the further variables, alone and beside what the other options set.
-func checkEnvironment(o *options, composed []variable) []error {
+func checkEnvironment(o *options, given, composed []variable) Faults {
 	var (
-		faults []error
+		faults Faults
 		values map[string]string
 	)
 
-	if len(o.environment) > 0 {
-		values = make(map[string]string, len(o.environment))
+	if len(given) > 0 {
+		values = make(map[string]string, len(given))
 	}
 
-	for _, v := range o.environment {
-		_, twice := values[v.name]
-
+	for _, v := range given {
 		switch reason, refused := refusedVariables[v.name]; {
 		case !variableName.MatchString(v.name):
-			faults = append(faults, fmt.Errorf("variable %s is not a name: use letters, digits and underscores, as in NAME=VALUE", quote.Value(v.name)))
+			faults.add(CodeInvalid, "env", "variable %s is not a name: use letters, digits and underscores, as in NAME=VALUE", quote.Value(v.name))
 
 			continue
 		case refused:
-			faults = append(faults, fmt.Errorf("variable %s %s", v.name, reason))
-		case twice:
-			faults = append(faults, fmt.Errorf("variable %s is given twice: give it once", v.name))
+			faults.add(CodeReserved, "env", "variable %s %s", v.name, reason)
 		case v.name == tailscaledExtraArgs && slices.ContainsFunc(composed, func(c variable) bool { return c.name == v.name }):
-			faults = append(faults, fmt.Errorf("variable %s or the option tailscaled-port, not both: add --port=N to the variable", v.name))
+			faults.add(CodeConflict, "tailscaled-port", "variable %s and `tailscaled-port` exclude each other: add --port=N to the variable", v.name)
 		default:
 			if err := checkVariable(v); err != nil {
-				faults = append(faults, fmt.Errorf("variable %s %w", v.name, err))
+				faults.add(CodeInvalid, "env", "variable %s %s", v.name, err)
 			}
 		}
 
 		values[v.name] = v.value
 	}
 
-	return append(faults, checkCombinations(!o.key.IsZero(), o.userspace, values)...)
+	return append(faults, checkCombinations(!o.AuthKey.IsZero(), pointer.SafeDeref(o.Userspace), values)...)
 }
 
 // checkVariable checks the value of a variable by the way containerboot reads it. An empty value is the same to it as
@@ -191,27 +201,29 @@ func checkTailscaledArgs(text string) error {
 }
 
 // checkCombinations returns the faults of variables that containerboot refuses together.
-func checkCombinations(hasKey, userspace bool, values map[string]string) []error {
+func checkCombinations(hasKey, userspace bool, values map[string]string) Faults {
 	if len(values) == 0 {
 		return nil
 	}
 
 	set := func(name string) bool { return values[name] != "" }
 
-	var faults []error
+	var faults Faults
 
 	check := func(wrong bool, format string, args ...any) {
 		if wrong {
-			faults = append(faults, fmt.Errorf(format, args...))
+			faults.add(CodeConflict, "env", format, args...)
 		}
 	}
 
 	for _, name := range []string{"TS_CLIENT_ID", "TS_CLIENT_SECRET", "TS_ID_TOKEN", "TS_AUDIENCE"} {
-		check(set(name) && hasKey, "an auth key or the variable %s, not both: the node logs in one way", name)
+		check(set(name) && hasKey, "an auth key and the variable %s exclude each other: the node logs in one way", name)
 	}
 
 	for _, name := range []string{"TS_ID_TOKEN", "TS_AUDIENCE"} {
-		check(set(name) && !set("TS_CLIENT_ID"), "variable %s needs TS_CLIENT_ID: set it", name)
+		if set(name) && !set("TS_CLIENT_ID") {
+			faults.add(CodeMissing, "env", "variable %s needs TS_CLIENT_ID: set it", name)
+		}
 	}
 
 	for _, pair := range [][2]string{
@@ -221,23 +233,23 @@ func checkCombinations(hasKey, userspace bool, values map[string]string) []error
 		{"TS_DEST_IP", "TS_EXPERIMENTAL_DEST_DNS_NAME"},
 		{"TS_TAILNET_TARGET_FQDN", "TS_TAILNET_TARGET_IP"},
 	} {
-		check(set(pair[0]) && set(pair[1]), "variables %s or %s, not both", pair[0], pair[1])
+		check(set(pair[0]) && set(pair[1]), "variables %s and %s exclude each other", pair[0], pair[1])
 	}
 
 	if userspace {
 		for _, name := range []string{"TS_DEST_IP", "TS_EXPERIMENTAL_DEST_DNS_NAME", "TS_TAILNET_TARGET_FQDN", "TS_TAILNET_TARGET_IP"} {
-			check(set(name), "variable %s does not work with userspace: leave one of them out", name)
+			check(set(name), "variable %s does not work with `userspace`: leave one of them out", name)
 		}
 
 		const optimizations = "TS_EXPERIMENTAL_ENABLE_FORWARDING_OPTIMIZATIONS"
-		check(values[optimizations] == "true", "variable %s does not work with userspace: leave one of them out", optimizations)
+		check(values[optimizations] == "true", "variable %s does not work with `userspace`: leave one of them out", optimizations)
 	}
 
 	const ingress = "EXPERIMENTAL_ALLOW_PROXYING_CLUSTER_TRAFFIC_VIA_INGRESS"
 	check(values[ingress] == "true", "variable %s is for proxies that the Kubernetes operator runs: leave it out", ingress)
 
 	check(values["TS_ENABLE_HEALTH_CHECK"] == "true" && set("TS_HEALTHCHECK_ADDR_PORT"),
-		"variables TS_ENABLE_HEALTH_CHECK or TS_HEALTHCHECK_ADDR_PORT, not both: TS_LOCAL_ADDR_PORT sets the address of the former")
+		"variables TS_ENABLE_HEALTH_CHECK and TS_HEALTHCHECK_ADDR_PORT exclude each other: TS_LOCAL_ADDR_PORT sets the address of the former")
 
 	return faults
 }

@@ -90,6 +90,6 @@ func ExampleNew_faults() {
 	fmt.Println(err)
 	// Output:
 	// hostname "lab_worker_1" contains a character that no DNS label has: use letters, digits and dashes, at most 63 to a label
-	// extra argument "false" belongs to no flag: write the value of a flag as --NAME=VALUE
-	// extra argument --accept-routes: use the option accept-routes instead
+	// extra-arg "false" belongs to no flag: write the value of a flag as --NAME=VALUE
+	// extra-arg --accept-routes: use accept-routes instead
 }

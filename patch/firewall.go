@@ -1,12 +1,11 @@
 package patch
 
 import (
-	"errors"
 	"net/netip"
-	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
@@ -22,14 +21,14 @@ const (
 	kubernetesPort = constants.DefaultControlPlanePort
 )
 
-func (p *Patch) setFirewall(o *options) error {
-	if !o.firewall {
-		return nil
+func (p *Patch) setFirewall(o *options, faults *Faults) {
+	if !pointer.SafeDeref(o.Firewall) {
+		return
 	}
 
-	port, err := o.firewallPort()
-	if err != nil {
-		return err
+	port, ok := o.firewallPort(faults)
+	if !ok {
+		return
 	}
 
 	p.node.firewallPort, p.node.kubernetesRule = port, p.role.IsControlPlane()
@@ -41,16 +40,11 @@ func (p *Patch) setFirewall(o *options) error {
 
 	switch {
 	case o.base == nil:
-	case o.baseBlocks:
-		return nil
-	default:
-		return errors.New("firewall: " + noDefaultBlock(closed))
+		p.notes.add(NoteFirewall, "`firewall`: only for a config that has NetworkDefaultActionConfig with ingress: block; without it these rules close "+
+			"%s to everyone outside of the tailnet, the LAN included", closed)
+	case !o.baseBlocks:
+		faults.add(CodeConfig, "firewall", "`firewall`: %s", noDefaultBlock(closed))
 	}
-
-	p.notes = append(p.notes, "firewall: only for a config that has NetworkDefaultActionConfig with ingress: block; without it these rules close "+
-		closed+" to everyone outside of the tailnet, the LAN included")
-
-	return nil
 }
 
 // noDefaultBlock says what is missing in a machine config that must not get firewall rules.
@@ -61,33 +55,33 @@ func noDefaultBlock(closed string) string {
 
 // fixedPort is the port that tailscaled is told to listen on, nil for none.
 func (o *options) fixedPort() *uint16 {
-	isGiven := slices.ContainsFunc(o.environment, func(v variable) bool { return v.name == tailscaledExtraArgs })
+	_, isGiven := o.Env[tailscaledExtraArgs]
 
-	if o.port != nil || !o.firewall || isGiven {
-		return o.port
+	if o.TailscaledPort != nil || !pointer.SafeDeref(o.Firewall) || isGiven {
+		return o.TailscaledPort
 	}
 
-	port := uint16(tailscaledPort)
-
-	return &port
+	return pointer.To(uint16(tailscaledPort))
 }
 
 // firewallPort is the port that a rule can name.
-func (o *options) firewallPort() (uint16, error) {
-	port := o.fixedPort()
-	if port == nil {
-		port = portOf(o.environment)
+func (o *options) firewallPort(faults *Faults) (port uint16, ok bool) {
+	fixed := o.fixedPort()
+	if fixed == nil {
+		fixed = portOf(o.variables())
 	}
 
 	switch {
-	case port == nil:
-		return 0, errors.New("firewall: variable " + tailscaledExtraArgs + " leaves the port of tailscaled open, and a rule has to name it: add " +
-			"--port=41641 to it")
-	case *port == 0:
-		return 0, errors.New("firewall: port 0 of tailscaled is any port, and a rule has to name it: write one such as 41641")
+	case fixed == nil:
+		faults.add(CodeMissing, "firewall", "`firewall`: variable %s leaves the port of tailscaled open, and a rule has to name it: add --port=41641 to it",
+			tailscaledExtraArgs)
+	case *fixed == 0:
+		faults.add(CodeConflict, "firewall", "`firewall`: port 0 of tailscaled is any port, and a rule has to name it: write one such as 41641")
+	default:
+		return *fixed, true
 	}
 
-	return *port, nil
+	return 0, false
 }
 
 // portOf returns the port in the arguments of tailscaled, or nil.
@@ -105,9 +99,7 @@ func portOf(environment []variable) *uint16 {
 			}
 
 			if number, err := strconv.ParseUint(argument.value, 0, 16); err == nil {
-				port := uint16(number)
-
-				return &port
+				return pointer.To(uint16(number))
 			}
 		}
 	}

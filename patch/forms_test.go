@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -74,7 +75,7 @@ func TestFormByContract(t *testing.T) {
 				text, err := made.Bytes()
 				require.NoError(t, err)
 
-				notes := strings.Join(made.Notes(), "\n")
+				notes := fmt.Sprint(made.Notes())
 				form := formOn(contract, tt.forms)
 
 				if form.where == "" {
@@ -131,7 +132,7 @@ func TestNoOptionMakesProbes(t *testing.T) {
 
 	for _, option := range exportedOptions(t) {
 		switch option {
-		case "WithBase", "WithRoleAdditionsOnly": // they add nothing of their own
+		case "WithBase", "WithRoleAdditionsOnly", "WithSettings", "WithTalosVersion": // they add nothing of their own
 			continue
 		}
 

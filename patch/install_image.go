@@ -1,11 +1,10 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"regexp"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
@@ -19,35 +18,40 @@ var imageReference = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(
 // Factory makes of the empty schematic.
 var stockImages = []string{"/siderolabs/installer", "/376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"}
 
-func (p *Patch) setInstallImage(o *options) error {
-	image := o.installImage
+func (p *Patch) setInstallImage(o *options, faults *Faults) {
+	const option = "install-image"
+
+	image := pointer.SafeDeref(o.InstallImage)
 
 	switch {
 	case image == "":
-		return nil
+		return
 	case quote.LooksSecret(image):
-		return errors.New("install-image looks like a key: write the image that talos-tsbridge schematic --image prints")
+		faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
+
+		return
 	case !imageReference.MatchString(image):
-		return fmt.Errorf("install-image %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints", quote.Value(image))
+		faults.add(CodeInvalid, option, "`install-image` %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints",
+			quote.Value(image))
+
+		return
 	}
 
 	for _, stock := range stockImages {
 		if strings.Contains(image, stock+":") || strings.Contains(image, stock+"@") {
-			p.notes = append(p.notes, "install-image: this image holds no system extension, so the node does not join: use the one that "+
+			p.notes.add(NoteStockImage, "`install-image`: this image holds no system extension, so the node does not join: use the one that "+
 				"talos-tsbridge schematic --image prints")
 		}
 	}
 
 	if contract.UnattendedInstallConfig(p.contract) {
-		p.notes = append(p.notes, "install-image is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl gen "+
-			"config with --install-image "+image)
+		p.notes.add(NoteInstallImage, "`install-image` is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl "+
+			"gen config with --install-image %s", image)
 
-		return nil
+		return
 	}
 
 	p.node.installImage = image
-
-	return nil
 }
 
 func installImageFragment(image string) *v1alpha1.MachineConfig {

@@ -1,11 +1,10 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/meta"
@@ -17,53 +16,66 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
-func (p *Patch) setNameservers(o *options) error {
-	if !o.magicDNSResolver {
-		return nil
+// magicDNSByResolver is the one way in which names of the tailnet become known to a node all at once.
+const magicDNSByResolver = "resolver"
+
+func (p *Patch) setNameservers(o *options, faults *Faults) {
+	switch way := pointer.SafeDeref(o.MagicDNS); {
+	case way == "" && len(o.Nameservers) > 0:
+		faults.add(CodeMissing, "magicdns", "`nameserver` is for the resolver of MagicDNS, which is asked first: set `magicdns` to resolver")
+
+		return
+	case way == "":
+		return
+	case way != magicDNSByResolver:
+		faults.add(CodeInvalid, "magicdns", "`magicdns` %s is unknown: write resolver", quote.Value(way))
+
+		return
 	}
 
-	var faults []error
-
-	if o.acceptDNS {
-		faults = append(faults, errors.New("the resolver of MagicDNS or accept-dns, not both: with accept-dns the resolver asks the node's "+
-			"nameservers, of which it is one"))
+	if pointer.SafeDeref(o.AcceptDNS) {
+		faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` and `accept-dns` exclude each other: with `accept-dns` the resolver asks the "+
+			"node's nameservers, of which it is one")
 	}
 
-	if o.userspace {
-		faults = append(faults, errors.New("the resolver of MagicDNS does not work with userspace: leave one of them out"))
+	if pointer.SafeDeref(o.Userspace) {
+		faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` does not work with `userspace`: leave one of them out")
 	}
 
-	nameservers, err := parseNameservers(o.nameservers)
+	nameservers, wrong := parseNameservers(o.Nameservers)
+	*faults = append(*faults, wrong...)
 	p.node.nameservers = append([]netip.Addr{tailaddr.MagicDNS4()}, nameservers...)
-	p.notes = append(p.notes, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
+	p.notes.add(NoteMagicDNSFirst, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
 		"in the cache takes 2 s longer")
-
-	return errors.Join(append(faults, err)...)
 }
 
-// parseNameservers reads the nameservers that answer for the rest of the world. Its error joins all faults.
-func parseNameservers(texts []string) ([]netip.Addr, error) {
-	if len(texts) == 0 {
-		return nil, errors.New("the resolver of MagicDNS needs a nameserver for all other names, since those of DHCP are replaced: set nameserver " +
-			"to that of your LAN")
-	}
+// parseNameservers reads the nameservers that answer for the rest of the world.
+func parseNameservers(texts []string) ([]netip.Addr, Faults) {
+	const option = "nameserver"
 
 	var (
 		nameservers []netip.Addr
-		faults      []error
+		faults      Faults
 		outside     bool
 	)
+
+	if len(texts) == 0 {
+		faults.add(CodeMissing, option, "the resolver of `magicdns` needs a nameserver for all other names, since those of DHCP are replaced: set `nameserver` "+
+			"to that of your LAN")
+
+		return nil, faults
+	}
 
 	for _, text := range texts {
 		address, reason := parseHostAddress(text)
 
 		switch {
 		case reason != "":
-			faults = append(faults, fmt.Errorf("nameserver %s %s: write one such as 192.168.1.1", quote.Value(text), reason))
+			faults.add(CodeInvalid, option, "`nameserver` %s %s: write one such as 192.168.1.1", quote.Value(text), reason)
 
 			continue
 		case address == tailaddr.MagicDNS4():
-			faults = append(faults, fmt.Errorf("nameserver %s is the resolver of MagicDNS, which comes first anyway: leave it out", address))
+			faults.add(CodeDuplicate, option, "`nameserver` %s is the resolver of MagicDNS, which comes first anyway: leave it out", address)
 
 			continue
 		}
@@ -76,10 +88,10 @@ func parseNameservers(texts []string) ([]netip.Addr, error) {
 	}
 
 	if len(faults) == 0 && !outside {
-		faults = append(faults, errors.New("all nameservers are in the tailnet, which the node needs a nameserver to join: add one that works without it"))
+		faults.add(CodeMissing, option, "every `nameserver` is in the tailnet, which the node needs a nameserver to join: add one that works without it")
 	}
 
-	return nameservers, errors.Join(faults...)
+	return nameservers, faults
 }
 
 func nameserverDocuments(version *coreconfig.VersionContract, nameservers []netip.Addr) []config.Document {

@@ -1,9 +1,9 @@
 package patch
 
 import (
-	"errors"
 	"net/netip"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
@@ -23,18 +23,16 @@ type node struct {
 	installImage   string
 }
 
-// setNode checks what the options say about the node. Its error joins all faults.
-func (p *Patch) setNode(o *options) error {
-	p.node.kubeSpanFilter = o.kubeSpanFilter
+// setNode checks what the options say about the node.
+func (p *Patch) setNode(o *options, faults *Faults) {
+	p.node.kubeSpanFilter = pointer.SafeDeref(o.KubeSpanFilter)
 	p.node.forwardIPv6 = p.service.ipv6Routes
 
-	return errors.Join(
-		p.setStaticHosts(o),
-		p.setNameservers(o),
-		p.setCertSANs(o),
-		p.setFirewall(o),
-		p.setInstallImage(o),
-	)
+	p.setStaticHosts(o, faults)
+	p.setNameservers(o, faults)
+	p.setCertSANs(o, faults)
+	p.setFirewall(o, faults)
+	p.setInstallImage(o, faults)
 }
 
 // fragments returns the parts that belong into the v1alpha1 config on the contract.

@@ -1,6 +1,9 @@
 package patch
 
 import (
+	"slices"
+
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
@@ -8,32 +11,12 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
-// Option is a choice for [New]. An option given twice counts as it was given last, but lists add up.
+// Option is a choice for [New]. Of an option given twice the last wins; lists accumulate.
 type Option func(*options)
 
-// options is what was asked for, unchecked. A nil pointer was not asked for.
+// options is what was asked for, unchecked.
 type options struct {
-	contract *config.VersionContract
-	role     machine.Type
-	roleSet  bool
-
-	key      authkey.Key
-	keyMount string
-
-	hostname     string
-	tags         []string
-	routes       *[]string
-	acceptRoutes bool
-	acceptDNS    bool
-	loginServer  string
-	stateDir     string
-	authOnce     bool
-	userspace    bool
-	port         *uint16
-
-	upBools     map[string]bool // boolean flags of tailscale up, by name
-	extraArgs   []string
-	environment []variable
+	Settings
 
 	// base is a machine config, and defaultSubnets what it says of the families of node IPs.
 	base           []byte
@@ -44,28 +27,41 @@ type options struct {
 	replace       bool
 	additionsOnly bool
 
-	nodeIPSubnets []string
-	noNodeIP      bool
-	etcdSubnets   []string
+	// contract and role are those of the settings or of the base.
+	contract *config.VersionContract
+	role     machine.Type
 
-	nodeOptions
+	// faults are those of options that the settings cannot hold.
+	faults Faults
 }
 
-func defaultOptions() *options {
-	return &options{stateDir: stateDir, authOnce: true}
+// WithSettings takes all choices from data, over those of options before it as [Settings.Merge] does.
+func WithSettings(settings Settings) Option {
+	return func(o *options) { o.Settings = o.Merge(settings) }
 }
 
 // WithContract sets the version contract of the machine config that the patch is for: the version that was given to
 // talosctl gen config --talos-version, whatever the node itself runs. Default: the newest supported one, v1.14.
 func WithContract(contract *config.VersionContract) Option {
-	return func(o *options) { o.contract = contract }
+	return func(o *options) {
+		if contract == nil || *contract == (config.VersionContract{}) {
+			o.TalosVersion = nil // machinery's words for the current one
+		} else {
+			o.TalosVersion = pointer.To(contract.String())
+		}
+	}
 }
 
-// WithRole sets the role of the nodes that the patch is for, and so adds what only that role may carry: for
-// [machine.TypeControlPlane] (and the older [machine.TypeInit]) the addresses of etcd. Default: [machine.TypeUnknown],
-// the patch holds what every node may carry.
-func WithRole(role machine.Type) Option {
-	return func(o *options) { o.role, o.roleSet = role, true }
+// WithTalosVersion is [WithContract] for a version as text, such as v1.14, 1.14 or v1.14.1.
+func WithTalosVersion(version string) Option {
+	return func(o *options) { o.TalosVersion = &version }
+}
+
+// WithRole sets the role of the nodes that the patch is for, controlplane or worker, and so adds what only that role may
+// carry: for a control plane the addresses of etcd. The roles of [machine.Type] are texts by its String method. Default:
+// none, the patch holds what every node may carry.
+func WithRole(role string) Option {
+	return func(o *options) { o.Role = &role }
 }
 
 // WithRoleAdditionsOnly leaves out of the patch what every node may carry, for a node that gets that from another patch:
@@ -77,134 +73,193 @@ func WithRoleAdditionsOnly() Option {
 // WithAuthKey sets the key with which the node joins the tailnet (TS_AUTHKEY). Default: none, for nodes that kept their
 // state.
 func WithAuthKey(key authkey.Key) Option {
-	return func(o *options) { o.key = key }
+	return func(o *options) { o.AuthKey = key }
 }
 
 // WithAuthKeyMount puts the key into a file of the service at path, an absolute path, and TS_AUTHKEY=file:path into its
 // environment. Then no process on the node has the key in its environment or arguments. Default: the key itself is in
 // the environment.
 func WithAuthKeyMount(path string) Option {
-	return func(o *options) { o.keyMount = path }
+	return func(o *options) { o.AuthKeyMount = &path }
 }
 
 // WithHostname sets the name of the node in the tailnet (TS_HOSTNAME), made of DNS labels. Default: the hostname of the
 // node.
 func WithHostname(name string) Option {
-	return func(o *options) { o.hostname = name }
+	return func(o *options) { o.Hostname = &name }
 }
 
 // WithAdvertiseTags sets the tags that the node asks for. Each may be a comma-separated list; "tag:" is added where it is
 // missing. Default: those of the auth key.
 func WithAdvertiseTags(tags ...string) Option {
-	return func(o *options) { o.tags = append(o.tags, tags...) }
+	return func(o *options) { add(&o.AdvertiseTags, tags...) }
 }
 
 // WithAdvertiseRoutes sets the subnets that the node offers to route to (TS_ROUTES). Each may be a comma-separated list.
 // Without any, or with empty ones only, TS_ROUTES is set but empty, which withdraws routes that the node advertised
 // before. Default: TS_ROUTES is not set, and the node keeps the routes it has.
 func WithAdvertiseRoutes(routes ...string) Option {
-	return func(o *options) {
-		if o.routes == nil {
-			o.routes = &[]string{}
-		}
-
-		*o.routes = append(*o.routes, routes...)
-	}
+	return func(o *options) { add(&o.AdvertiseRoutes, routes...) }
 }
 
 // WithAcceptRoutes makes the node use the routes that other nodes advertise. Default: false, and always written out:
 // with it, whoever may advertise routes in the tailnet may redirect the traffic of the node.
 func WithAcceptRoutes(accept bool) Option {
-	return func(o *options) { o.acceptRoutes = accept }
+	return func(o *options) { o.AcceptRoutes = &accept }
 }
 
 // WithAcceptDNS makes the node use the DNS configuration of the tailnet (TS_ACCEPT_DNS). Default: false; Talos manages
 // the resolvers of the node itself.
 func WithAcceptDNS(accept bool) Option {
-	return func(o *options) { o.acceptDNS = accept }
+	return func(o *options) { o.AcceptDNS = &accept }
 }
 
 // WithLoginServer sets the URL of the control server, for Headscale. Default: Tailscale's.
 func WithLoginServer(url string) Option {
-	return func(o *options) { o.loginServer = url }
+	return func(o *options) { o.LoginServer = &url }
 }
 
 // WithSSH makes the node run Tailscale's SSH server. Default: not set.
-func WithSSH(run bool) Option { return withUpBool("ssh", run) }
+func WithSSH(run bool) Option {
+	return func(o *options) { o.SSH = &run }
+}
 
 // WithAdvertiseExitNode offers the node as an exit node. Default: not set.
 func WithAdvertiseExitNode(advertise bool) Option {
-	return withUpBool("advertise-exit-node", advertise)
+	return func(o *options) { o.AdvertiseExitNode = &advertise }
 }
 
 // WithSNATSubnetRoutes sets whether traffic to advertised routes gets the address of the node as its source. Default:
 // not set, which means true to tailscale.
-func WithSNATSubnetRoutes(snat bool) Option { return withUpBool("snat-subnet-routes", snat) }
+func WithSNATSubnetRoutes(snat bool) Option {
+	return func(o *options) { o.SNATSubnetRoutes = &snat }
+}
 
 // WithShieldsUp makes the node refuse connections from the tailnet. Default: not set.
-func WithShieldsUp(block bool) Option { return withUpBool("shields-up", block) }
-
-func withUpBool(name string, value bool) Option {
-	return func(o *options) {
-		if o.upBools == nil {
-			o.upBools = map[string]bool{}
-		}
-
-		o.upBools[name] = value
-	}
+func WithShieldsUp(block bool) Option {
+	return func(o *options) { o.ShieldsUp = &block }
 }
 
 // WithStateDir sets where the node keeps its identity (TS_STATE_DIR), an absolute path inside of the service. Default:
 // /var/lib/tailscale, the one directory that the system extension keeps across restarts.
 func WithStateDir(path string) Option {
-	return func(o *options) { o.stateDir = path }
+	return func(o *options) { o.StateDir = &path }
 }
 
 // WithAuthOnce makes the node log in only when it has no state yet (TS_AUTH_ONCE). Default: true. With false it logs in
 // at every start, which needs a key that is still good then.
 func WithAuthOnce(once bool) Option {
-	return func(o *options) { o.authOnce = once }
+	return func(o *options) { o.AuthOnce = &once }
 }
 
 // WithUserspace runs tailscaled without a network device (TS_USERSPACE). Default: false. With true, pods do not reach the
 // tailnet through the node.
 func WithUserspace(userspace bool) Option {
-	return func(o *options) { o.userspace = userspace }
+	return func(o *options) { o.Userspace = &userspace }
 }
 
 // WithTailscaledPort fixes the UDP port that tailscaled listens on for WireGuard, 41641 being Tailscale's usual one; a
 // firewall needs to know it. Default: not set, tailscaled picks one; 0 says so explicitly.
 func WithTailscaledPort(port uint16) Option {
-	return func(o *options) { o.port = &port }
+	return func(o *options) { o.TailscaledPort = &port }
 }
 
 // WithExtraArgs passes further arguments to tailscale up, at the end of TS_EXTRA_ARGS. Each is one argument, such as
 // "--operator=ops". They are checked against the flags that tailscale up knows, and must not repeat one that is set
 // already, since tailscale up refuses both.
 func WithExtraArgs(args ...string) Option {
-	return func(o *options) { o.extraArgs = append(o.extraArgs, args...) }
+	return func(o *options) { add(&o.ExtraArgs, args...) }
 }
 
 // WithEnv sets a further environment variable of the service, after checks as strict as containerboot's own. An empty
 // value is kept. Variables that another option sets are refused, and so are secrets: those go through [WithAuthKey], or
 // into a file that the value names as "file:PATH".
 func WithEnv(name, value string) Option {
-	return func(o *options) { o.environment = append(o.environment, variable{name, value}) }
+	return func(o *options) {
+		if _, twice := o.Env[name]; twice {
+			o.faults.add(CodeDuplicate, "env", "variable %s is given twice: give it once", name)
+		}
+
+		put(&o.Env, name, value)
+	}
 }
 
 // WithNodeIPSubnets sets the subnets that the kubelet's node IP may come from, as [nodeip.Parse] reads them. Default:
 // [nodeip.Default].
 func WithNodeIPSubnets(subnets ...string) Option {
-	return func(o *options) { o.nodeIPSubnets = append(o.nodeIPSubnets, subnets...) }
+	return func(o *options) { add(&o.NodeIPSubnets, subnets...) }
 }
 
 // WithoutNodeIP leaves the node IP to Talos.
 func WithoutNodeIP() Option {
-	return func(o *options) { o.noNodeIP = true }
+	return func(o *options) { o.NoNodeIP = pointer.To(true) }
 }
 
 // WithEtcdSubnets sets the subnets that the addresses of etcd may come from, as [nodeip.Parse] reads them. It needs the
 // role of a control plane. Default: the subnets of the node IP.
 func WithEtcdSubnets(subnets ...string) Option {
-	return func(o *options) { o.etcdSubnets = append(o.etcdSubnets, subnets...) }
+	return func(o *options) { add(&o.EtcdSubnets, subnets...) }
+}
+
+// WithStaticHost gives a name to addresses, such as those of a device in the tailnet, for the node and, from Talos 1.14 on,
+// for pods. A name may be given several times, its addresses add up. Default: none.
+//
+// The node that answers a pod is the one that CoreDNS runs on, so every node needs the same static hosts.
+// Give the IPv4 and the IPv6 address: the node asks its nameservers for the one that is missing, and where those deny the
+// name, pods with musl (Alpine) take that for an answer to both. The addresses are a copy, and stale once the device is
+// registered anew.
+func WithStaticHost(name string, addresses ...string) Option {
+	return func(o *options) {
+		put(&o.StaticHosts, name, slices.Concat(o.StaticHosts[name], addresses))
+	}
+}
+
+// WithMagicDNSResolver makes the node, and with it its pods, ask the resolver of the tailnet (100.100.100.100) first, and
+// then the given nameservers, at least one. They replace those that the node gets by DHCP. Default: the nameservers are
+// left alone.
+//
+// The resolver answers for names of the tailnet and fails for all others, so each of those costs one question more; while
+// tailscaled does not run, at boot above all, it costs the two seconds after which Talos gives up on a nameserver.
+func WithMagicDNSResolver(nameservers ...string) Option {
+	return func(o *options) {
+		o.MagicDNS = pointer.To(magicDNSByResolver)
+		add(&o.Nameservers, nameservers...)
+	}
+}
+
+// WithCertSANs adds names, or addresses, to the certificate of the Talos API, so that talosctl can call the node by them.
+// The addresses of the node, those in the tailnet included, are there already. Default: none.
+func WithCertSANs(names ...string) Option {
+	return func(o *options) { add(&o.CertSANs, names...) }
+}
+
+// WithMagicDNSDomain sets the domain of the tailnet, such as tail1234.ts.net, and so adds the names that the node has in
+// MagicDNS to the certificate of the Talos API. It needs [WithHostname]. Default: none.
+func WithMagicDNSDomain(domain string) Option {
+	return func(o *options) { o.MagicDNSDomain = &domain }
+}
+
+// WithFirewall adds the rules that let the tailnet in where the ingress firewall of Talos blocks by default: tailscaled from
+// anywhere, the Talos API and, for control planes, the Kubernetes API from the tailnet. It fixes the port of tailscaled,
+// 41641 unless [WithTailscaledPort] says another. Default: no rules.
+//
+// It is for configs with a NetworkDefaultActionConfig that says ingress: block, and only for those. Without it Talos reads
+// each rule the other way around: it closes the port to everyone else, so the LAN would lose both APIs.
+func WithFirewall() Option {
+	return func(o *options) { o.Firewall = pointer.To(true) }
+}
+
+// WithKubeSpanFilter keeps tailnet addresses out of the endpoints that the node advertises for KubeSpan, whose WireGuard
+// would else run inside of that of the tailnet. Where KubeSpan is not enabled it does nothing. Default: not set.
+func WithKubeSpanFilter() Option {
+	return func(o *options) { o.KubeSpanFilter = pointer.To(true) }
+}
+
+// WithInstallImage sets the image that Talos is installed from, with a tag or digest, which has to hold the tailscale
+// system extension. Default: that of the config.
+//
+// From contract v1.14 on it is not in the patch, and a note says what to give to talosctl gen config instead: a patch of
+// the UnattendedInstallConfig document that names only the image erases the disk that it is installed to.
+func WithInstallImage(image string) Option {
+	return func(o *options) { o.InstallImage = &image }
 }

@@ -5,19 +5,23 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/config/merge"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
-// Patch is a checked patch. It holds the auth key in its redacted form only, so it can be printed; [Patch.Documents] and
-// [Patch.Bytes] reveal the key. It does not change once it is made and may be used concurrently.
+// Patch is a checked patch, made by [New]. It can be printed: the key in it is an [authkey.Key], which prints as [redacted].
+// [Patch.Bytes], [Patch.Documents] and [Patch.Apply] reveal the key. A Patch does not change once it is made and may be
+// used concurrently. The zero Patch is none: all its methods that make something fail.
 type Patch struct {
+	// options are what it was made of; nil in the zero Patch.
+	options  *options
 	contract *coreconfig.VersionContract
 	role     machine.Type
 	service  service
@@ -27,63 +31,83 @@ type Patch struct {
 	replace  bool
 	// additionsOnly leaves out what every node may carry.
 	additionsOnly bool
-	notes         []string
+	notes         notes
 }
 
-// New checks the options and makes a patch of them. Its error joins the faults of all options, a line each, and repeats
-// no secret.
+// New checks the options and makes a patch of them. Its error is a [Faults], all that is wrong with them at once, and
+// repeats no secret.
 func New(opts ...Option) (*Patch, error) {
-	o := defaultOptions()
+	o := &options{}
 
 	for _, opt := range opts {
 		opt(o)
 	}
 
-	baseErr := o.useBase()
-	version, contractErr := contract.Resolve(o.contract)
-	p := &Patch{contract: version, role: o.role}
+	return newPatch(o)
+}
 
-	if err := errors.Join(baseErr, contractErr, p.setReplace(o), p.setService(o), p.setSubnets(o), p.setNode(o)); err != nil {
-		return nil, err
+// WithKey returns the same patch with another key: so that everything can be checked before a key is made, and several
+// nodes can have one each.
+func (p *Patch) WithKey(key authkey.Key) (*Patch, error) {
+	if p.options == nil {
+		return nil, errZero
 	}
 
-	if o.additionsOnly {
-		return p.additions()
+	o := *p.options
+	o.AuthKey = key
+
+	return newPatch(&o)
+}
+
+var errZero = errors.New("the zero patch is none: make one with patch.New")
+
+func newPatch(o *options) (*Patch, error) {
+	faults := slices.Clone(o.faults)
+
+	faults.addError(CodeConfig, "", "", o.resolve())
+
+	p := &Patch{options: o, contract: o.contract, role: o.role}
+
+	p.setReplace(o, &faults)
+	p.setService(o, &faults)
+	p.setSubnets(o, &faults)
+	p.setNode(o, &faults)
+
+	if o.additionsOnly && len(faults) == 0 {
+		p.keepAdditions(&faults)
+	}
+
+	if len(faults) > 0 {
+		return nil, faults
 	}
 
 	return p, nil
 }
 
-// additions returns what is left of the patch without what every node may carry.
-func (p *Patch) additions() (*Patch, error) {
-	additions := &Patch{
-		contract: p.contract, role: p.role, replace: p.replace, notes: p.notes,
-		etcd: p.etcd, node: p.node.additions(), additionsOnly: true,
-	}
+// keepAdditions leaves of the patch what only its role may carry.
+func (p *Patch) keepAdditions(faults *Faults) {
+	p.service, p.nodeIP, p.node, p.additionsOnly = service{}, nodeip.Subnets{}, p.node.additions(), true
 
-	if additions.etcd.IsEmpty() && !additions.node.kubernetesRule {
-		return nil, fmt.Errorf("there is nothing that only the role %s may carry: leave the patch for it out", p.role)
+	if p.etcd.IsEmpty() && !p.node.kubernetesRule {
+		faults.add(CodeUnsupported, "role", "there is nothing that only the `role` %s may carry: leave the patch for it out", p.role)
 	}
-
-	return additions, nil
 }
 
-func (p *Patch) setService(o *options) error {
-	service, notes, err := newService(o)
-	p.service = service
-	p.notes = append(p.notes, notes...)
-
-	return err
+func (p *Patch) setService(o *options, faults *Faults) {
+	made, more, wrong := newService(o)
+	p.service = made
+	p.notes = append(p.notes, more...)
+	*faults = append(*faults, wrong...)
 }
 
-func (p *Patch) setSubnets(o *options) error {
-	var faults []error
+func (p *Patch) setSubnets(o *options, faults *Faults) {
+	noNodeIP := pointer.SafeDeref(o.NoNodeIP)
 
 	switch {
-	case o.noNodeIP && len(o.nodeIPSubnets) > 0:
-		faults = append(faults, errors.New("node IP subnets or no node IP, not both"))
-	case o.noNodeIP:
-	case len(o.nodeIPSubnets) == 0:
+	case noNodeIP && len(o.NodeIPSubnets) > 0:
+		faults.add(CodeConflict, "no-node-ip", "`node-ip-subnet` and `no-node-ip` exclude each other")
+	case noNodeIP:
+	case len(o.NodeIPSubnets) == 0:
 		p.nodeIP = o.defaultSubnets
 
 		if p.nodeIP.IsEmpty() {
@@ -91,68 +115,47 @@ func (p *Patch) setSubnets(o *options) error {
 		}
 
 		if o.base == nil {
-			p.notes = append(p.notes, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
+			p.notes.add(NoteNodeIPFamily, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
 				"such as ::/0, or the kubelet may not start")
 		}
 	default:
-		subnets, err := nodeip.Parse(o.nodeIPSubnets...)
-		faults = append(faults, prefixed("node IP", err)...)
+		subnets, err := nodeip.Parse(o.NodeIPSubnets...)
+		faults.addError(CodeInvalid, "node-ip-subnet", "`node-ip-subnet`: ", err)
 		p.nodeIP = subnets
-		p.addNotes("node IP", subnets)
+		p.addNotes(NoteNodeIP, "node IP", subnets)
 	}
 
 	switch {
-	case len(o.etcdSubnets) == 0:
+	case len(o.EtcdSubnets) == 0:
 		if p.role.IsControlPlane() {
 			p.etcd = p.nodeIP
 
 			if p.etcd.IsEmpty() {
-				p.notes = append(p.notes, "etcd: no subnets, so it may advertise the tailnet address of the node")
+				p.notes.add(NoteEtcdOpen, "etcd: no subnets, so it may advertise the tailnet address of the node")
 			}
 		}
 	case !p.role.IsControlPlane():
-		faults = append(faults, errors.New("etcd subnets are for control planes only, talos refuses them on workers: set the role controlplane, "+
-			"or leave them out"))
+		faults.add(CodeUnsupported, "etcd-subnet", "`etcd-subnet` is for control planes only, talos refuses it on workers: set `role` to controlplane, "+
+			"or leave it out")
 	default:
-		subnets, err := nodeip.Parse(o.etcdSubnets...)
-		faults = append(faults, prefixed("etcd", err)...)
+		subnets, err := nodeip.Parse(o.EtcdSubnets...)
+		faults.addError(CodeInvalid, "etcd-subnet", "`etcd-subnet`: ", err)
 		p.etcd = subnets
-		p.addNotes("etcd", subnets)
+		p.addNotes(NoteEtcd, "etcd", subnets)
 	}
-
-	return errors.Join(faults...)
 }
 
-func (p *Patch) addNotes(subject string, subnets nodeip.Subnets) {
+func (p *Patch) addNotes(code NoteCode, subject string, subnets nodeip.Subnets) {
 	for _, note := range subnets.Notes() {
-		p.notes = append(p.notes, subject+": "+note)
+		p.notes.add(code, "%s: %s", subject, note)
 	}
-}
-
-// prefixed names the subject in each of the joined errors.
-func prefixed(subject string, err error) []error {
-	if err == nil {
-		return nil
-	}
-
-	faults := []error{err}
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		faults = slices.Clone(joined.Unwrap())
-	}
-
-	for i, fault := range faults {
-		faults[i] = fmt.Errorf("%s: %w", subject, fault)
-	}
-
-	return faults
 }
 
 // Contract returns the version contract that the patch is for.
 func (p *Patch) Contract() *coreconfig.VersionContract { return p.contract }
 
-// Notes returns what is worth knowing about the patch, a sentence each and without secrets: input that was changed,
-// choices that bite later.
-func (p *Patch) Notes() []string { return slices.Clone(p.notes) }
+// Notes returns what is worth knowing about the patch, without secrets: input that was changed, choices that bite later.
+func (p *Patch) Notes() []Note { return slices.Clone(p.notes) }
 
 // Documents returns the typed documents of the patch, with the auth key in them, for a config container of the caller's
 // own. Each call makes new ones.
@@ -182,6 +185,10 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
+	if p.options == nil {
+		return nil, errZero
+	}
+
 	nodeIP, err := p.nodeIP.Document(p.contract)
 	if err != nil {
 		return nil, err

@@ -1,7 +1,6 @@
 package patch
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -96,12 +95,11 @@ func (n node) deletions() []string {
 	return documents
 }
 
-func (p *Patch) setReplace(o *options) error {
+func (p *Patch) setReplace(o *options, faults *Faults) {
 	if o.replace && p.contract != nil && !contract.DeleteDirectives(p.contract) {
-		return errors.New("a patch can only replace an earlier one on talos version v1.14 or newer: use apply, which replaces on every version")
+		faults.add(CodeUnsupported, "talos-version", "a patch can only replace an earlier one on `talos-version` v1.14 or newer: use apply, which "+
+			"replaces on every version")
 	}
 
 	p.replace = o.replace
-
-	return nil
 }

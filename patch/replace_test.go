@@ -19,7 +19,7 @@ func TestReplace(t *testing.T) {
 
 	for _, role := range roles {
 		base := generateConfig(t, coreconfig.TalosVersion1_14, role)
-		options := []patch.Option{patch.WithRole(role), patch.WithAuthKey(parseKey(t, exampleKey))}
+		options := []patch.Option{patch.WithRole(role.String()), patch.WithAuthKey(parseKey(t, exampleKey))}
 
 		first, err := patch.New(append(options, patch.WithReplace(), patch.WithHostname("first"), patch.WithMagicDNSResolver("9.9.9.9"), patch.WithKubeSpanFilter(), patch.WithAuthKeyMount("/etc/tailscale/authkey"),
 			patch.WithNodeIPSubnets("10.0.0.0/8"))...)
@@ -78,7 +78,7 @@ func TestReplaceNeedsANewContract(t *testing.T) {
 	t.Parallel()
 
 	_, err := patch.New(patch.WithContract(coreconfig.TalosVersion1_13), patch.WithReplace(), patch.WithAuthKey(parseKey(t, exampleKey)))
-	require.EqualError(t, err, "a patch can only replace an earlier one on talos version v1.14 or newer: use apply, which replaces on every version")
+	require.EqualError(t, err, "a patch can only replace an earlier one on talos-version v1.14 or newer: use apply, which replaces on every version")
 }
 
 // The additions of a role are what its patch has beyond that of every node.
@@ -91,10 +91,10 @@ func TestRoleAdditionsOnly(t *testing.T) {
 		common, err := patch.New(options...)
 		require.NoError(t, err)
 
-		whole, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane))...)
+		whole, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane.String()))...)
 		require.NoError(t, err)
 
-		additions, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane), patch.WithRoleAdditionsOnly())...)
+		additions, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane.String()), patch.WithRoleAdditionsOnly())...)
 		require.NoError(t, err)
 
 		base := generateConfig(t, contract, machine.TypeControlPlane)
@@ -109,7 +109,7 @@ func TestRoleAdditionsOnly(t *testing.T) {
 		assert.Equal(t, encodeConfig(t, applyPatch(t, base, texts[1])), encodeConfig(t, applyPatch(t, applyPatch(t, base, texts[0]), texts[2])))
 	}
 
-	_, err := patch.New(patch.WithRole(machine.TypeWorker), patch.WithRoleAdditionsOnly())
+	_, err := patch.New(patch.WithRole(machine.TypeWorker.String()), patch.WithRoleAdditionsOnly())
 	require.EqualError(t, err, "there is nothing that only the role worker may carry: leave the patch for it out")
 }
 

@@ -14,7 +14,7 @@ import (
 // parseRoutes reads comma-separated lists of the subnets to advertise, by the rules of containerboot and tailscale up.
 // Empty entries are dropped.
 func parseRoutes(lists []string) (routes []netip.Prefix, notes []string, err error) {
-	const field = "advertise-routes"
+	const field = "`advertise-routes`"
 
 	var faults []error
 
@@ -51,7 +51,7 @@ func parseRoutes(lists []string) (routes []netip.Prefix, notes []string, err err
 			given, missing = missing, given
 		}
 
-		faults = append(faults, fmt.Errorf("%s %s is refused without %s: add it, or use advertise-exit-node", field, given, missing))
+		faults = append(faults, fmt.Errorf("%s %s is refused without %s: add it, or use `advertise-exit-node`", field, given, missing))
 	}
 
 	return routes, notes, errors.Join(faults...)

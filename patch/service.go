@@ -1,8 +1,6 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"net/url"
 	"path"
 	"slices"
@@ -10,6 +8,7 @@ import (
 	"strings"
 	"unicode"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
@@ -67,24 +66,32 @@ func (s service) document(redacted bool) *extensions.ServiceConfigV1Alpha1 {
 
 // newService checks what the options say about the service. The order of the environment is a promise: the variables in
 // their fixed order, then the further ones by name.
-func newService(o *options) (service, []string, error) {
+func newService(o *options) (service, notes, Faults) {
 	const usualVariables = 8
 
 	c := &composer{options: o, environment: make([]variable, 0, usualVariables)}
 
 	c.checkKey()
 
-	c.set("TS_AUTH_ONCE", strconv.FormatBool(o.authOnce))
+	c.set("TS_AUTH_ONCE", strconv.FormatBool(orDefault(o.AuthOnce, true)))
 	c.setStateDir()
 	c.setHostname()
 	c.setRoutes()
-	c.set("TS_ACCEPT_DNS", strconv.FormatBool(o.acceptDNS))
+	c.set("TS_ACCEPT_DNS", strconv.FormatBool(pointer.SafeDeref(o.AcceptDNS)))
 	c.setExtraArgs()
 	c.setTailscaledExtraArgs()
 	c.setFurther()
 	c.checkSecrets()
 
-	return service{key: o.key, keyMount: o.keyMount, environment: c.environment, ipv6Routes: c.ipv6Routes}, c.notes, errors.Join(c.faults...)
+	return service{key: o.AuthKey, keyMount: pointer.SafeDeref(o.AuthKeyMount), environment: c.environment, ipv6Routes: c.ipv6Routes}, c.notes, c.faults
+}
+
+func orDefault[T any](given *T, otherwise T) T {
+	if given == nil {
+		return otherwise
+	}
+
+	return *given
 }
 
 // composer collects the environment, notes and faults of one service.
@@ -93,49 +100,44 @@ type composer struct {
 
 	environment []variable
 	ipv6Routes  bool
-	notes       []string
-	faults      []error
+	notes       notes
+	faults      Faults
 }
 
 func (c *composer) set(name, value string) {
 	c.environment = append(c.environment, variable{name, value})
 }
 
-func (c *composer) fault(format string, args ...any) {
-	c.faults = append(c.faults, fmt.Errorf(format, args...))
-}
-
-func (c *composer) note(format string, args ...any) {
-	c.notes = append(c.notes, fmt.Sprintf(format, args...))
-}
-
 func (c *composer) checkKey() {
-	if c.key.IsZero() {
-		c.note("no auth key: only a node that kept its state joins the tailnet")
+	mount := pointer.SafeDeref(c.AuthKeyMount)
+
+	if c.AuthKey.IsZero() {
+		c.notes.add(NoteNoKey, "no auth key: only a node that kept its state joins the tailnet")
 	}
 
-	if c.key.Kind() == authkey.KindPreAuth && c.loginServer == "" && !slices.ContainsFunc(c.extraArgs, isLoginServer) {
-		c.note("the key is none of Tailscale's (tskey-auth-...), and there is no login-server: a Headscale key needs the URL of its server")
+	if c.AuthKey.Kind() == authkey.KindPreAuth && pointer.SafeDeref(c.LoginServer) == "" && !slices.ContainsFunc(c.ExtraArgs, isLoginServer) {
+		c.notes.add(NoteHeadscaleKey, "the key does not start with tskey-auth-, so it looks like a Headscale key, and `login-server` is not set: the node "+
+			"would ask Tailscale")
 	}
 
-	if c.key.Kind() == authkey.KindClientSecret {
-		c.note("the key is an OAuth client secret: it is long-lived, and every node that gets this patch can mint keys with it")
+	if c.AuthKey.Kind() == authkey.KindClientSecret {
+		c.notes.add(NoteClientSecret, "the key is an OAuth client secret: it is long-lived, and every node that gets this patch can mint keys with it")
 	}
 
-	if !c.authOnce && !c.key.IsZero() {
-		c.note("the node logs in at every start: once its key is used up, expired or revoked, the service fails after the next reboot")
+	if !orDefault(c.AuthOnce, true) && !c.AuthKey.IsZero() {
+		c.notes.add(NoteAuthEveryStart, "the node logs in at every start: once its key is used up, expired or revoked, the service fails after the next reboot")
 	}
 
-	if c.keyMount == "" {
+	if mount == "" {
 		return
 	}
 
-	if c.key.IsZero() {
-		c.fault("auth key mount %s: there is no auth key to put there, leave it out", quote.Value(c.keyMount))
+	if c.AuthKey.IsZero() {
+		c.faults.add(CodeMissing, "auth-key-mount", "`auth-key-mount` %s: there is no auth key to put there, leave it out", quote.Value(mount))
 	}
 
-	if reason := checkMount(c.keyMount); reason != "" {
-		c.fault("auth key mount %s %s: write one such as /etc/tailscale/authkey", quote.Value(c.keyMount), reason)
+	if reason := checkMount(mount); reason != "" {
+		c.faults.add(CodeInvalid, "auth-key-mount", "`auth-key-mount` %s %s: write one such as /etc/tailscale/authkey", quote.Value(mount), reason)
 	}
 }
 
@@ -176,43 +178,47 @@ func checkPath(text string) string {
 }
 
 func (c *composer) setStateDir() {
-	if c.stateDir == "" {
-		c.fault("state directory is empty, which keeps the state in memory, and the node registers anew at every start: write %s", stateDir)
-	} else if reason := checkPath(c.stateDir); reason != "" {
-		c.fault("state directory %s %s: write one such as %s", quote.Value(c.stateDir), reason, stateDir)
-	} else if c.stateDir != stateDir && !strings.HasPrefix(c.stateDir, stateDir+"/") {
-		c.note("state directory %s is lost: the system extension keeps only %s across restarts", quote.Value(c.stateDir), stateDir)
+	dir := orDefault(c.StateDir, stateDir)
+
+	if dir == "" {
+		c.faults.add(CodeInvalid, "state-dir", "`state-dir` is empty, which keeps the state in memory, and the node registers anew at every start: write %s",
+			stateDir)
+	} else if reason := checkPath(dir); reason != "" {
+		c.faults.add(CodeInvalid, "state-dir", "`state-dir` %s %s: write one such as %s", quote.Value(dir), reason, stateDir)
+	} else if dir != stateDir && !strings.HasPrefix(dir, stateDir+"/") {
+		c.notes.add(NoteStateLost, "`state-dir` %s is lost: the system extension keeps only %s across restarts", quote.Value(dir), stateDir)
 	}
 
-	c.set("TS_STATE_DIR", c.stateDir)
+	c.set("TS_STATE_DIR", dir)
 }
 
 func (c *composer) setHostname() {
-	if c.hostname == "" {
+	name := pointer.SafeDeref(c.Hostname)
+	if name == "" {
 		return
 	}
 
-	if reason := checkHostname(c.hostname); reason != "" {
-		c.fault("hostname %s %s: use letters, digits and dashes, at most %d to a label", quote.Value(c.hostname), reason, longestLabel)
+	if reason := checkHostname(name); reason != "" {
+		c.faults.add(CodeInvalid, "hostname", "`hostname` %s %s: use letters, digits and dashes, at most %d to a label", quote.Value(name), reason, longestLabel)
 	}
 
-	c.set("TS_HOSTNAME", c.hostname)
+	c.set("TS_HOSTNAME", name)
 }
 
 func (c *composer) setRoutes() {
-	if c.routes == nil {
+	if c.AdvertiseRoutes == nil {
 		return
 	}
 
-	routes, notes, err := parseRoutes(*c.routes)
-	c.notes = append(c.notes, notes...)
+	routes, changed, err := parseRoutes(c.AdvertiseRoutes)
+	c.faults.addError(CodeInvalid, "advertise-routes", "", err)
 
-	if err != nil {
-		c.faults = append(c.faults, err)
+	for _, note := range changed {
+		c.notes.add(NoteRoutes, "%s", note)
 	}
 
 	if c.ipv6Routes = slices.ContainsFunc(routes, isIPv6); c.ipv6Routes {
-		c.note("advertise-routes: an IPv6 route needs forwarding, so the patch sets the sysctl %s=1", forwardingSysctl)
+		c.notes.add(NoteForwarding, "`advertise-routes`: an IPv6 route needs forwarding, so the patch sets the sysctl %s=1", forwardingSysctl)
 	}
 
 	c.set("TS_ROUTES", joinRoutes(routes))
@@ -221,49 +227,52 @@ func (c *composer) setRoutes() {
 func (c *composer) setExtraArgs() {
 	composed := []flagArgument{}
 
-	if len(c.tags) > 0 {
-		tags, err := tailaddr.ParseTags(c.tags)
-		if err != nil {
-			c.faults = append(c.faults, prefixed("advertise-tags", err)...)
-		}
+	if len(c.AdvertiseTags) > 0 {
+		tags, err := tailaddr.ParseTags(c.AdvertiseTags)
+		c.faults.addError(CodeInvalid, "advertise-tags", "`advertise-tags`: ", err)
 
 		composed = append(composed, flagArgument{"advertise-tags", strings.Join(tags, ",")})
 	}
 
-	composed = append(composed, flagArgument{"accept-routes", strconv.FormatBool(c.acceptRoutes)})
+	composed = append(composed, flagArgument{"accept-routes", strconv.FormatBool(pointer.SafeDeref(c.AcceptRoutes))})
 
-	if c.loginServer != "" {
-		if reason := checkURL(c.loginServer); reason != "" {
-			c.fault("login-server %s", reason)
+	if server := pointer.SafeDeref(c.LoginServer); server != "" {
+		if reason := checkURL(server); reason != "" {
+			c.faults.add(CodeInvalid, "login-server", "`login-server` %s", reason)
 		}
 
-		composed = append(composed, flagArgument{"login-server", c.loginServer})
+		composed = append(composed, flagArgument{"login-server", server})
 	}
 
-	for _, name := range sortedKeys(c.upBools) {
-		composed = append(composed, flagArgument{name, strconv.FormatBool(c.upBools[name])})
+	for _, flag := range []struct {
+		name  string
+		given *bool
+	}{
+		{"advertise-exit-node", c.AdvertiseExitNode},
+		{"shields-up", c.ShieldsUp},
+		{"snat-subnet-routes", c.SNATSubnetRoutes},
+		{"ssh", c.SSH},
+	} {
+		if flag.given != nil {
+			composed = append(composed, flagArgument{flag.name, strconv.FormatBool(*flag.given)})
+		}
 	}
 
-	free, err := upFlags.parse(c.extraArgs)
-	if err != nil {
-		c.faults = append(c.faults, err)
+	free, err := upFlags.parse(c.ExtraArgs)
+	c.faults.addError(CodeInvalid, "extra-arg", "", err)
+
+	all := checkUpArguments(composed, free, &c.faults)
+
+	if c.AuthKey.Kind() == authkey.KindClientSecret && valueOf(all, "advertise-tags") == "" {
+		c.faults.add(CodeMissing, "advertise-tags", "an OAuth client secret needs tags, which the nodes get: set `advertise-tags` to the tags of the OAuth client")
 	}
 
-	all, err := checkUpArguments(composed, free)
-	if err != nil {
-		c.faults = append(c.faults, err)
-	}
-
-	if c.key.Kind() == authkey.KindClientSecret && valueOf(all, "advertise-tags") == "" {
-		c.fault("an OAuth client secret needs tags, which the nodes get: set advertise-tags to the tags of the OAuth client")
-	}
-
-	arguments := make([]string, 0, len(composed)+len(c.extraArgs))
+	arguments := make([]string, 0, len(composed)+len(c.ExtraArgs))
 	for _, argument := range composed {
 		arguments = append(arguments, argument.String())
 	}
 
-	c.set("TS_EXTRA_ARGS", strings.Join(append(arguments, c.extraArgs...), " "))
+	c.set("TS_EXTRA_ARGS", strings.Join(append(arguments, c.ExtraArgs...), " "))
 }
 
 // checkSecrets refuses an otherwise faultless environment with a key where none belongs: in a hostname, which the tailnet
@@ -275,13 +284,13 @@ func (c *composer) checkSecrets() {
 
 	for _, v := range c.environment {
 		if quote.LooksSecret(v.value) {
-			c.fault("%s would hold what looks like a key: give the auth key through its source, and no other key at all", v.name)
+			c.faults.add(CodeSecret, optionOf(v.name), "%s would hold what looks like a key: give the auth key through its source, and no other key at all", v.name)
 		}
 	}
 }
 
 // checkBeside returns the faults of variables that a machine config has beside ours.
-func (s service) checkBeside(variables []variable) error {
+func (s service) checkBeside(variables []variable) Faults {
 	values := map[string]string{}
 	for _, v := range variables {
 		values[v.name] = v.value
@@ -289,7 +298,7 @@ func (s service) checkBeside(variables []variable) error {
 
 	userspace := slices.ContainsFunc(slices.Concat(s.environment, variables), func(v variable) bool { return v == variable{"TS_USERSPACE", "true"} })
 
-	return errors.Join(checkCombinations(!s.key.IsZero(), userspace, values)...)
+	return checkCombinations(!s.key.IsZero(), userspace, values)
 }
 
 // checkURL says what is wrong with the URL of a control server, or returns "". It repeats the URL only where that can
@@ -311,6 +320,16 @@ func checkURL(text string) string {
 	return ""
 }
 
+// variables are the further ones, by name.
+func (o *options) variables() []variable {
+	given := make([]variable, 0, len(o.Env))
+	for _, name := range sortedKeys(o.Env) {
+		given = append(given, variable{name, o.Env[name]})
+	}
+
+	return given
+}
+
 func (c *composer) setTailscaledExtraArgs() {
 	if port := c.fixedPort(); port != nil {
 		c.set(tailscaledExtraArgs, "--port="+strconv.Itoa(int(*port)))
@@ -318,17 +337,18 @@ func (c *composer) setTailscaledExtraArgs() {
 }
 
 func (c *composer) setFurther() {
-	further := slices.Clone(c.options.environment)
+	given := c.variables()
+	further := slices.Clone(given)
 
-	if c.userspace {
-		c.note("userspace networking: pods do not reach the tailnet through the node")
+	if pointer.SafeDeref(c.Userspace) {
+		c.notes.add(NoteUserspace, "userspace networking: pods do not reach the tailnet through the node")
 
 		further = append(further, variable{"TS_USERSPACE", "true"})
 	}
 
-	c.faults = append(c.faults, checkEnvironment(c.options, c.environment)...)
+	c.faults = append(c.faults, checkEnvironment(c.options, given, c.environment)...)
 
-	slices.SortStableFunc(further, func(a, b variable) int { return strings.Compare(a.name, b.name) })
+	slices.SortFunc(further, func(a, b variable) int { return strings.Compare(a.name, b.name) })
 
 	// the one variable with a fixed place that can also be given freely
 	if i := slices.IndexFunc(further, func(v variable) bool { return v.name == tailscaledExtraArgs }); i >= 0 {

@@ -1,8 +1,6 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -23,24 +21,26 @@ type staticHost struct {
 	names   []string
 }
 
-func (p *Patch) setStaticHosts(o *options) error {
-	if len(o.staticHosts) == 0 {
-		return nil
+func (p *Patch) setStaticHosts(o *options, faults *Faults) {
+	if len(o.StaticHosts) == 0 {
+		return
 	}
 
-	hosts, err := newStaticHosts(o.staticHosts)
-	if err != nil {
-		return err
+	hosts, wrong := newStaticHosts(o.StaticHosts)
+	if len(wrong) > 0 {
+		*faults = append(*faults, wrong...)
+
+		return
 	}
 
 	p.node.hosts = hosts
-	p.notes = append(p.notes, "static hosts are a copy: a device that is registered anew gets another address, and the patch has to be made again")
+	p.notes.add(NoteStaticHostsCopy, "static hosts are a copy: a device that is registered anew gets another address, and the patch has to be made again")
 
 	if !contract.StaticHostsForPods(p.contract) {
-		p.notes = append(p.notes, "static hosts: before Talos 1.14 the node alone knows them, from its /etc/hosts; for pods, use the resolver of "+
+		p.notes.add(NoteStaticHostsNodeOnly, "static hosts: before Talos 1.14 the node alone knows them, from its /etc/hosts; for pods, use the resolver of "+
 			"MagicDNS, or a stub zone in CoreDNS")
 
-		return nil
+		return
 	}
 
 	for _, family := range []struct {
@@ -48,37 +48,37 @@ func (p *Patch) setStaticHosts(o *options) error {
 		is   func(netip.Addr) bool
 	}{{"IPv4", netip.Addr.Is4}, {"IPv6", netip.Addr.Is6}} {
 		if missing := namesWithout(hosts, family.is); len(missing) > 0 {
-			p.notes = append(p.notes, fmt.Sprintf("static hosts without an %s address: %s; where the nameservers deny the name, pods with musl "+
-				"(Alpine) do not find it at all: add the address", family.name, strings.Join(missing, ", ")))
+			p.notes.add(NoteStaticHostsFamily, "static hosts without an %s address: %s; where the nameservers deny the name, pods with musl "+
+				"(Alpine) do not find it at all: add the address", family.name, strings.Join(missing, ", "))
 		}
 	}
-
-	return nil
 }
 
-// newStaticHosts checks names and addresses and sorts them by address. Its error joins all faults.
-func newStaticHosts(given []namedHost) ([]staticHost, error) {
-	var faults []error
+// newStaticHosts checks names and addresses and sorts them by address.
+func newStaticHosts(given map[string][]string) ([]staticHost, Faults) {
+	const option = "static-host"
+
+	var faults Faults
 
 	names := map[netip.Addr][]string{}
 
-	for _, host := range given {
-		name := canonicalName(host.name)
+	for _, text := range sortedKeys(given) {
+		name := canonicalName(text)
 
 		if reason := checkStaticName(name); reason != "" {
-			faults = append(faults, fmt.Errorf("static host %s %s", quote.Value(host.name), reason))
+			faults.add(CodeInvalid, option, "`static-host` %s %s", quote.Value(text), reason)
 
 			continue
 		}
 
-		if len(host.addresses) == 0 {
-			faults = append(faults, fmt.Errorf("static host %s has no address: write %s=100.82.13.87", name, name))
+		if len(given[text]) == 0 {
+			faults.add(CodeInvalid, option, "`static-host` %s has no address: write %s=100.82.13.87", name, name)
 		}
 
-		for _, text := range host.addresses {
+		for _, text := range given[text] {
 			address, reason := parseHostAddress(text)
 			if reason != "" {
-				faults = append(faults, fmt.Errorf("static host %s: %s %s: write one such as 100.82.13.87", name, quote.Value(text), reason))
+				faults.add(CodeInvalid, option, "`static-host` %s: %s %s: write one such as 100.82.13.87", name, quote.Value(text), reason)
 
 				continue
 			}
@@ -90,7 +90,7 @@ func newStaticHosts(given []namedHost) ([]staticHost, error) {
 	}
 
 	if len(faults) > 0 {
-		return nil, errors.Join(faults...)
+		return nil, faults
 	}
 
 	var hosts []staticHost
@@ -138,7 +138,7 @@ func parseHostAddress(text string) (address netip.Addr, reason string) {
 	case err != nil:
 		return address, "is not an IP address"
 	case address.Zone() != "":
-		return address, "has a zone, which is a matter of one machine"
+		return address, "names an interface (zone), which other machines do not have"
 	case address.Is4In6():
 		return address, "is IPv4 written as IPv6"
 	case address.IsUnspecified(), address.IsLoopback(), address.IsMulticast(), address.IsLinkLocalUnicast():

@@ -1,8 +1,6 @@
 package patch
 
 import (
-	"errors"
-	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
@@ -16,7 +14,7 @@ import (
 // upFlags are the flags of tailscale up on Linux, as of 1.102. tailscale up refuses any other, and containerboot fails
 // with it.
 var upFlags = flagSet{
-	field:   "extra argument",
+	field:   "`extra-arg`",
 	program: "tailscale up",
 	kinds: map[string]flagKind{
 		"accept-dns":                 boolFlag,
@@ -56,46 +54,45 @@ var upFlags = flagSet{
 // ownUpFlags are flags that are always set, or set through a variable that does more than the flag: given freely they
 // would be given twice, which tailscale up refuses, or override the variable without a word. The values say what to use.
 var ownUpFlags = map[string]string{
-	"accept-dns":       "the option accept-dns",
-	"accept-routes":    "the option accept-routes",
-	"advertise-routes": "the option advertise-routes",
+	"accept-dns":       "`accept-dns`",
+	"accept-routes":    "`accept-routes`",
+	"advertise-routes": "`advertise-routes`",
 	"audience":         "the variable TS_AUDIENCE",
-	"auth-key":         "the source of the auth key",
+	"auth-key":         "the source of the `auth-key`",
 	"client-id":        "the variable TS_CLIENT_ID",
 	"client-secret":    "the variable TS_CLIENT_SECRET",
-	"hostname":         "the option hostname",
+	"hostname":         "`hostname`",
 	"id-token":         "the variable TS_ID_TOKEN",
 }
 
 // checkUpArguments checks the free arguments against each other and against the composed ones, and returns all of them.
-// Its error joins all faults.
-func checkUpArguments(composed, free []flagArgument) ([]flagArgument, error) {
-	var faults []error
-
+func checkUpArguments(composed, free []flagArgument, faults *Faults) []flagArgument {
 	all := slices.Clip(composed)
 
 	for _, argument := range free {
 		if instead, ok := ownUpFlags[argument.name]; ok {
-			faults = append(faults, fmt.Errorf("extra argument --%s: use %s instead", argument.name, instead))
+			faults.add(CodeReserved, "extra-arg", "`extra-arg` --%s: use %s instead", argument.name, instead)
 
 			continue
 		}
 
 		if slices.ContainsFunc(all, func(a flagArgument) bool { return a.name == argument.name }) {
-			faults = append(faults, fmt.Errorf("extra argument --%s is set already, and tailscale up refuses a flag given twice: give it once",
-				argument.name))
+			faults.add(CodeDuplicate, "extra-arg", "`extra-arg` --%s is set already, and tailscale up refuses a flag given twice: give it once",
+				argument.name)
 
 			continue
 		}
 
 		if reason := checkUpValue(argument); reason != "" {
-			faults = append(faults, fmt.Errorf("extra argument --%s %s", argument.name, reason))
+			faults.add(CodeInvalid, "extra-arg", "`extra-arg` --%s %s", argument.name, reason)
 		}
 
 		all = append(all, argument)
 	}
 
-	return all, errors.Join(append(faults, checkUpCombinations(all)...)...)
+	checkUpCombinations(all, faults)
+
+	return all
 }
 
 // valueOf returns the value of a flag, or "" where it is not set.
@@ -150,21 +147,17 @@ func oneOf(value string, values ...string) string {
 	return quote.Value(value) + " is unknown: write one of " + strings.Join(values, ", ")
 }
 
-// checkUpCombinations returns the faults of flags that tailscale up does not take together.
-func checkUpCombinations(arguments []flagArgument) []error {
-	var faults []error
-
+// checkUpCombinations finds flags that tailscale up does not take together.
+func checkUpCombinations(arguments []flagArgument, faults *Faults) {
 	exitNode := valueOf(arguments, "exit-node")
 
 	if isTrue(valueOf(arguments, "exit-node-allow-lan-access")) && exitNode == "" {
-		faults = append(faults, errors.New("extra argument --exit-node-allow-lan-access needs --exit-node: add it"))
+		faults.add(CodeMissing, "extra-arg", "`extra-arg` --exit-node-allow-lan-access needs --exit-node: add it")
 	}
 
 	if exitNode != "" && isTrue(valueOf(arguments, "advertise-exit-node")) {
-		faults = append(faults, errors.New("exit-node or advertise-exit-node, not both: a node is or uses an exit node"))
+		faults.add(CodeConflict, "advertise-exit-node", "`extra-arg` --exit-node and `advertise-exit-node` exclude each other: a node is or uses an exit node")
 	}
-
-	return faults
 }
 
 func isTrue(value string) bool {

@@ -8,7 +8,6 @@ import (
 	"os"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
@@ -39,7 +38,7 @@ changed without --in-place.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.apply(cmd.Context(), cmd.Flags(), &flags, args[0], inPlace)
+			return p.apply(cmd.Context(), &flags, args[0], inPlace)
 		},
 	}
 
@@ -51,7 +50,7 @@ changed without --in-place.`,
 
 const inPlaceFlag = "in-place"
 
-func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, file string, inPlace bool) error {
+func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inPlace bool) error {
 	if err := checkApply(flags, file, inPlace); err != nil {
 		return err
 	}
@@ -63,7 +62,7 @@ func (p *program) apply(ctx context.Context, given *pflag.FlagSet, flags *patchF
 
 	forRole := append(flags.roleOptions(), patch.WithBase(config))
 
-	request, err := p.newRequest(ctx, given, flags, forRole)
+	request, err := p.newRequest(ctx, flags, forRole)
 	if err != nil {
 		return err
 	}

@@ -60,7 +60,7 @@ func (e environment) applyTo(cmd *cobra.Command) error {
 		}
 
 		values := []string{value}
-		if _, repeatable := flag.Value.(pflag.SliceValue); repeatable {
+		if isRepeatable(flag) {
 			values = strings.Split(strings.TrimSuffix(value, "\n"), "\n")
 		}
 
@@ -72,6 +72,17 @@ func (e environment) applyTo(cmd *cobra.Command) error {
 	})
 
 	return errors.Join(faults...)
+}
+
+// isRepeatable reports whether each further use of the flag adds to it.
+func isRepeatable(flag *pflag.Flag) bool {
+	if choice, ok := flag.Value.(*choiceFlag); ok {
+		return choice.choice.Repeatable()
+	}
+
+	_, ok := flag.Value.(pflag.SliceValue)
+
+	return ok
 }
 
 func collectVariables(cmd *cobra.Command, known map[string]bool) {

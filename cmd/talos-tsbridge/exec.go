@@ -13,9 +13,9 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
@@ -54,7 +54,7 @@ command fails or does not read it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.exec(cmd.Context(), cmd.Flags(), flags, args)
+			return p.exec(cmd.Context(), flags, args)
 		},
 	}
 
@@ -70,7 +70,7 @@ command fails or does not read it.`,
 	return cmd
 }
 
-func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, args []string) error {
+func (p *program) exec(ctx context.Context, flags *patchFlags, args []string) error {
 	if err := checkExec(flags); err != nil {
 		return err
 	}
@@ -90,7 +90,7 @@ func (p *program) exec(ctx context.Context, given *pflag.FlagSet, flags *patchFl
 		variants[i] = one.options(flags)
 	}
 
-	request, err := p.newRequest(ctx, given, flags, variants...)
+	request, err := p.newRequest(ctx, flags, variants...)
 	if err != nil {
 		return err
 	}
@@ -287,8 +287,8 @@ func (s *standInAt) options(flags *patchFlags) []patch.Option {
 	}
 
 	// the role of a base is not that of every node that talosctl generates a config for
-	if role, ok := roles[s.flag]; ok && (role != machine.TypeUnknown || flags.role == "") {
-		options = append(options, patch.WithRole(role))
+	if role, ok := roles[s.flag]; ok && (role != machine.TypeUnknown || flags.settings.Role == nil) {
+		options = append(options, patch.WithRole(role.String()))
 	}
 
 	if s.additions {
@@ -338,12 +338,13 @@ func (f *patchFlags) forVersionOf(args []string) (*patchFlags, error) {
 	}
 
 	// a wrong version of ours is reported with the other faults
-	if ours, err := contract.Parse(f.talosVersion); f.talosVersion != "" && err == nil && *ours != *ofCommand {
+	given := pointer.SafeDeref(f.settings.TalosVersion)
+	if ours, err := contract.Parse(given); err == nil && *ours != *ofCommand {
 		return nil, usagef("%s is %s for the patch and %s for the command: leave out the one before --", versionFlag, ours, ofCommand)
 	}
 
 	with := *f
-	with.talosVersion = cmp.Or(f.talosVersion, version)
+	with.settings.TalosVersion = pointer.To(cmp.Or(given, version))
 
 	return &with, nil
 }

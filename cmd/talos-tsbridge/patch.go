@@ -4,9 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
@@ -19,7 +19,7 @@ func (p *program) patchCommand() *cobra.Command {
 		Args:        noArguments,
 		Annotations: map[string]string{streams: "true"},
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.printPatch(cmd.Context(), cmd.Flags(), flags)
+			return p.printPatch(cmd.Context(), flags)
 		},
 	}
 
@@ -29,10 +29,10 @@ func (p *program) patchCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) printPatch(ctx context.Context, given *pflag.FlagSet, flags *patchFlags) error {
+func (p *program) printPatch(ctx context.Context, flags *patchFlags) error {
 	forRole := flags.roleOptions()
 
-	request, err := p.newRequest(ctx, given, flags, forRole)
+	request, err := p.newRequest(ctx, flags, forRole)
 	if err != nil {
 		return err
 	}
@@ -76,31 +76,51 @@ type request struct {
 
 // newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
 // faultless request. It looks up the static hosts that are asked for.
-func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
-	flags.key.tags, flags.key.quiet = flags.advertiseTags, flags.quiet
+func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
+	flags.key.tags, flags.key.quiet = strings.Join(flags.settings.AdvertiseTags, ","), flags.quiet
 	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
-	options, err := flags.options(given)
+	options, err := flags.options()
 	key, minting, keyErr := p.keyOf(ctx, flags)
-
-	var (
-		faults = lines(err)
-		notes  []string
-	)
-
-	if err == nil && keyErr == nil {
-		hosts, err := p.staticHosts(ctx, flags)
-		options = append(options, hosts.options...)
-		notes = hosts.notes
-		faults = append(faults, lines(err)...)
-	}
 
 	r := &request{options: options, key: key, minting: minting}
 
+	notes, faults := r.check(variants)
+	if err := errors.Join(append(append(lines(err), faults...), keyErr)...); err != nil {
+		return nil, err
+	}
+
+	hosts, err := p.staticHosts(ctx, flags)
+	if err != nil {
+		return nil, err
+	}
+
+	if hosts.options != nil {
+		r.options = append(r.options, hosts.options...)
+
+		notes, faults = r.check(variants)
+		if err := errors.Join(faults...); err != nil {
+			return nil, err
+		}
+	}
+
+	notes = addNew(hosts.notes, notes...)
+
+	if !flags.quiet {
+		p.note(notes...)
+	}
+
+	return r, nil
+}
+
+// check makes each variant with the key that stands for one, to hear its notes and faults, each once.
+func (r *request) check(variants [][]patch.Option) (notes []string, faults []error) {
 	for _, variant := range variants {
-		made, err := r.with(variant, key)
+		made, err := r.with(variant, r.key)
 		if err == nil {
-			notes = addNew(notes, made.Notes()...)
+			for _, note := range made.Notes() {
+				notes = addNew(notes, inFlags(note.Text))
+			}
 		}
 
 		for _, fault := range lines(err) {
@@ -110,15 +130,7 @@ func (p *program) newRequest(ctx context.Context, given *pflag.FlagSet, flags *p
 		}
 	}
 
-	if err := errors.Join(append(faults, keyErr)...); err != nil {
-		return nil, err
-	}
-
-	if !flags.quiet {
-		p.note(notes...)
-	}
-
-	return r, nil
+	return notes, faults
 }
 
 // patch makes a variant of the patch, with a key of its own where keys are minted: a single-use key is good for one of
@@ -147,15 +159,22 @@ func (r *request) with(variant []patch.Option, key authkey.Key) (*patch.Patch, e
 	return patch.New(slices.Concat(r.options, variant, []patch.Option{patch.WithAuthKey(key)})...)
 }
 
-// lines returns the errors that are joined in one.
+// lines returns the errors that are joined in one, a line each.
 func lines(err error) []error {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []error
+		var (
+			all  []error
+			text []string
+		)
+
 		for _, one := range joined.Unwrap() {
 			all = append(all, lines(one)...)
+			text = append(text, one.Error())
 		}
 
-		return all
+		if err.Error() == strings.Join(text, "\n") { // not one that says more than those in it
+			return all
+		}
 	}
 
 	if err == nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
 // The exit codes.
@@ -81,11 +82,11 @@ func (p *program) rootCommand() *cobra.Command {
 	root.SetFlagErrorFunc(flagError)
 	root.Args = noArguments
 
-	patch := p.patchCommand()
-	patch.Use = "patch"
-	patch.Short = "Print the patch (what the bare command does too)"
+	named := p.patchCommand()
+	named.Use = "patch"
+	named.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(patch, p.applyCommand(), p.execCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(), p.versionCommand())
+	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(), p.versionCommand())
 
 	// the flags of every command can be given as variables
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }
@@ -123,6 +124,10 @@ func flagError(cmd *cobra.Command, err error) error {
 	if invalid, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
 		flag := invalid.GetFlag()
 
+		if fault, ok := errors.AsType[patch.Fault](err); ok {
+			return usageError{fault}
+		}
+
 		return usagef("flag --%s: %s is not a %s", flag.Name, quote.Value(invalid.GetValue()), flag.Value.Type())
 	}
 
@@ -159,9 +164,11 @@ func noArguments(cmd *cobra.Command, args []string) error {
 
 // report writes an error, a line for each fault.
 func (p *program) report(err error) {
-	for line := range strings.SplitSeq(err.Error(), "\n") {
-		if line = strings.TrimSpace(line); line != "" {
-			p.say("error", line)
+	for _, one := range lines(err) {
+		for line := range strings.SplitSeq(wording(one), "\n") {
+			if line = strings.TrimSpace(line); line != "" {
+				p.say("error", line)
+			}
 		}
 	}
 }
