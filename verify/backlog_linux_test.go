@@ -19,7 +19,7 @@ func TestSilentPort(t *testing.T) {
 	t.Parallel()
 
 	result := check(t, &verify.Checker{Timeout: short}, "tcp://"+fullBacklog(t).String())[0]
-	assert.Equal(t, verify.Timeout, result.Outcome)
+	assert.Equal(t, verify.OutcomeTimeout, result.Outcome)
 	assert.Less(t, time.Duration(result.Latency), 2*short)
 }
 

@@ -37,7 +37,7 @@ func check(t *testing.T, checker *verify.Checker, texts ...string) []verify.Resu
 	for i, result := range results {
 		require.Equal(t, targets[i].String(), result.Target)
 		require.NotZero(t, result.Attempts)
-		require.Equal(t, result.Outcome == verify.OK, result.OK())
+		require.Equal(t, result.Outcome == verify.OutcomeOK, result.OK())
 
 		if result.OK() {
 			require.Empty(t, result.Detail)
@@ -59,12 +59,12 @@ func TestTCP(t *testing.T) {
 	results := check(t, &verify.Checker{},
 		"tcp://"+open.String(), fmt.Sprintf("tcp://localhost:%d", open.Port()), "tcp://"+closedPort(t).String(), "tcp://nx.invalid:80")
 
-	assert.Equal(t, verify.OK, results[0].Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[0].Outcome)
 	assert.Equal(t, open.Addr(), results[0].Address)
-	assert.Equal(t, verify.OK, results[1].Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[1].Outcome)
 	assert.Equal(t, verify.SystemResolver, results[1].DNS.Server)
-	assert.Equal(t, verify.Refused, results[2].Outcome)
-	assert.Contains(t, []verify.Outcome{verify.NoSuchName, verify.ServFail, verify.DNSTimeout, verify.DNSUnreachable}, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeRefused, results[2].Outcome)
+	assert.Contains(t, []verify.Outcome{verify.OutcomeNoSuchName, verify.OutcomeServFail, verify.OutcomeDNSTimeout, verify.OutcomeDNSUnreachable}, results[3].Outcome)
 }
 
 // A port that is half open takes the connection and says nothing, or hangs up.
@@ -86,10 +86,10 @@ func TestHalfOpen(t *testing.T) {
 		"https://vault.test/@"+mute.Addr().String(), httpsTo("vault.test", mute), httpsTo("vault.test", hangup), httpsTo("vault.test", reset))
 
 	assert.Less(t, time.Since(start), 4*short, "time-outs bound every attempt, and they run side by side")
-	assert.Equal(t, verify.Refused, results[0].Outcome, "nothing listens on 443")
-	assert.Equal(t, verify.TLSTimeout, results[1].Outcome)
-	assert.Equal(t, verify.Closed, results[2].Outcome)
-	assert.Equal(t, verify.Closed, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeRefused, results[0].Outcome, "nothing listens on 443")
+	assert.Equal(t, verify.OutcomeTLSTimeout, results[1].Outcome)
+	assert.Equal(t, verify.OutcomeClosed, results[2].Outcome)
+	assert.Equal(t, verify.OutcomeClosed, results[3].Outcome)
 }
 
 func httpsTo(name string, server netip.AddrPort) string {
@@ -129,7 +129,7 @@ func TestHTTPS(t *testing.T) {
 		httpsTo("wrong.test", server), httpsTo("expired.test", server), httpsTo("stranger.test", server),
 	)
 
-	assert.Equal(t, verify.OK, results[0].Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[0].Outcome)
 	assert.Equal(t, http.StatusOK, results[0].Status)
 	assert.Equal(t, server.Addr(), results[0].Address)
 	assert.Nil(t, results[0].DNS, "the name is not resolved")
@@ -143,12 +143,12 @@ func TestHTTPS(t *testing.T) {
 	assert.Equal(t, http.StatusServiceUnavailable, results[1].Status)
 	assert.Equal(t, http.StatusFound, results[2].Status, "redirects are not followed")
 
-	assert.Equal(t, verify.TLSName, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeTLSName, results[3].Outcome)
 	assert.Empty(t, results[3].TLS.ServerName, "there is no SNI for an address")
 	assert.Equal(t, "the certificate is not for 127.0.0.1 but for default.test", results[3].Detail)
-	assert.Equal(t, verify.TLSName, results[4].Outcome)
-	assert.Equal(t, verify.TLSExpired, results[5].Outcome)
-	assert.Equal(t, verify.TLSUntrusted, results[6].Outcome)
+	assert.Equal(t, verify.OutcomeTLSName, results[4].Outcome)
+	assert.Equal(t, verify.OutcomeTLSExpired, results[5].Outcome)
+	assert.Equal(t, verify.OutcomeTLSUntrusted, results[6].Outcome)
 
 	for _, result := range results[3:] {
 		assert.False(t, result.TLS.Verified)
@@ -157,7 +157,7 @@ func TestHTTPS(t *testing.T) {
 	}
 
 	for _, result := range check(t, &verify.Checker{Insecure: true}, httpsTo("wrong.test", server), httpsTo("expired.test", server), httpsTo("stranger.test", server)) {
-		assert.Equal(t, verify.OK, result.Outcome)
+		assert.Equal(t, verify.OutcomeOK, result.Outcome)
 		assert.False(t, result.TLS.Verified)
 		assert.NotEmpty(t, result.TLS.Chain[0].Names)
 	}
@@ -196,13 +196,13 @@ func TestNotHTTPS(t *testing.T) {
 		httpsTo("vault.test", plain), httpsTo("wrong.test", picky), httpsTo("vault.test", mute), httpsTo("vault.test", hangup),
 		httpsTo("vault.test", notHTTP), httpsTo("vault.test", slow))
 
-	assert.Equal(t, verify.NotTLS, results[0].Outcome)
-	assert.Equal(t, verify.TLSRefused, results[1].Outcome)
-	assert.Equal(t, verify.NoHTTP, results[2].Outcome)
+	assert.Equal(t, verify.OutcomeNotTLS, results[0].Outcome)
+	assert.Equal(t, verify.OutcomeTLSRefused, results[1].Outcome)
+	assert.Equal(t, verify.OutcomeNoHTTP, results[2].Outcome)
 	assert.Equal(t, "TLS works, and then: no answer", results[2].Detail)
-	assert.Equal(t, verify.NoHTTP, results[3].Outcome)
-	assert.Equal(t, verify.NoHTTP, results[4].Outcome)
-	assert.Equal(t, verify.TLSTimeout, results[5].Outcome)
+	assert.Equal(t, verify.OutcomeNoHTTP, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeNoHTTP, results[4].Outcome)
+	assert.Equal(t, verify.OutcomeTLSTimeout, results[5].Outcome)
 }
 
 func TestDNS(t *testing.T) {
@@ -215,19 +215,19 @@ func TestDNS(t *testing.T) {
 		transport string
 		addresses int
 	}{
-		{"ok", verify.OK, "NOERROR", "udp", 1},
-		{"six", verify.OK, "NOERROR", "udp", 1},
-		{"late", verify.OK, "NOERROR", "udp", 1},
-		{"forged", verify.OK, "NOERROR", "udp", 1},
-		{"big", verify.OK, "NOERROR", "tcp", 200},
-		{"bigsilent", verify.DNSTimeout, "", "tcp", 0},
-		{"none", verify.NoAddress, "NOERROR", "udp", 0},
-		{"nx", verify.NoSuchName, "NXDOMAIN", "udp", 0},
-		{"fail", verify.ServFail, "SERVFAIL", "udp", 0},
-		{"refuse", verify.DNSRefused, "REFUSED", "udp", 0},
-		{"notimp", verify.DNSRefused, "NOTIMP", "udp", 0},
-		{"silent", verify.DNSTimeout, "", "udp", 0},
-		{"garbage", verify.DNSBroken, "", "udp", 0},
+		{"ok", verify.OutcomeOK, "NOERROR", "udp", 1},
+		{"six", verify.OutcomeOK, "NOERROR", "udp", 1},
+		{"late", verify.OutcomeOK, "NOERROR", "udp", 1},
+		{"forged", verify.OutcomeOK, "NOERROR", "udp", 1},
+		{"big", verify.OutcomeOK, "NOERROR", "tcp", 200},
+		{"bigsilent", verify.OutcomeDNSTimeout, "", "tcp", 0},
+		{"none", verify.OutcomeNoAddress, "NOERROR", "udp", 0},
+		{"nx", verify.OutcomeNoSuchName, "NXDOMAIN", "udp", 0},
+		{"fail", verify.OutcomeServFail, "SERVFAIL", "udp", 0},
+		{"refuse", verify.OutcomeDNSRefused, "REFUSED", "udp", 0},
+		{"notimp", verify.OutcomeDNSRefused, "NOTIMP", "udp", 0},
+		{"silent", verify.OutcomeDNSTimeout, "", "udp", 0},
+		{"garbage", verify.OutcomeDNSBroken, "", "udp", 0},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -244,7 +244,7 @@ func TestDNS(t *testing.T) {
 	}
 
 	result := check(t, &verify.Checker{Timeout: short}, "dns://ok.test@"+closedPort(t).String())[0]
-	assert.Equal(t, verify.DNSUnreachable, result.Outcome)
+	assert.Equal(t, verify.OutcomeDNSUnreachable, result.Outcome)
 }
 
 // systemNames is a system's resolver that asks one of the tests' servers.
@@ -261,12 +261,12 @@ func TestSystemResolver(t *testing.T) {
 	checker := &verify.Checker{Timeout: 3 * short, Resolver: systemNames(server)}
 	results := check(t, checker, "dns://ok.test.", "dns://nx.test", "dns://fail.test", "dns://silent.test", "tcp://fail.test:80")
 
-	assert.Equal(t, verify.OK, results[0].Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[0].Outcome)
 	assert.Equal(t, "100.82.13.87", results[0].Address.String())
-	assert.Equal(t, verify.NoSuchName, results[1].Outcome)
-	assert.Equal(t, verify.ServFail, results[2].Outcome)
-	assert.Equal(t, verify.DNSTimeout, results[3].Outcome)
-	assert.Equal(t, verify.ServFail, results[4].Outcome)
+	assert.Equal(t, verify.OutcomeNoSuchName, results[1].Outcome)
+	assert.Equal(t, verify.OutcomeServFail, results[2].Outcome)
+	assert.Equal(t, verify.OutcomeDNSTimeout, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeServFail, results[4].Outcome)
 }
 
 // fixedNames is a system's resolver with the names of a hosts file.
@@ -290,13 +290,13 @@ func TestTailnet(t *testing.T) {
 	}
 	results := check(t, checker, "tailnet://ok.test", "tailnet://ok.stale", "tailnet://ok.lan", "tailnet://ok.missing", "tailnet://silent.test")
 
-	assert.Equal(t, verify.OK, results[0].Outcome)
-	assert.Equal(t, verify.Stale, results[1].Outcome)
-	assert.Equal(t, verify.NotTailnet, results[2].Outcome)
-	assert.Equal(t, verify.NoSuchName, results[3].Outcome)
-	assert.Equal(t, verify.OK, results[3].MagicDNS.Outcome)
-	assert.Equal(t, verify.OK, results[4].Outcome, "a name that resolves works without MagicDNS")
-	assert.Equal(t, verify.DNSTimeout, results[4].MagicDNS.Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[0].Outcome)
+	assert.Equal(t, verify.OutcomeStale, results[1].Outcome)
+	assert.Equal(t, verify.OutcomeNotTailnet, results[2].Outcome)
+	assert.Equal(t, verify.OutcomeNoSuchName, results[3].Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[3].MagicDNS.Outcome)
+	assert.Equal(t, verify.OutcomeOK, results[4].Outcome, "a name that resolves works without MagicDNS")
+	assert.Equal(t, verify.OutcomeDNSTimeout, results[4].MagicDNS.Outcome)
 }
 
 // With a time to wait, a target is tried again until it is reached; without, or when the time is over, its last failure
@@ -326,13 +326,13 @@ func TestWait(t *testing.T) {
 	}
 	result := check(t, checker, httpsTo("vault.test", server))[0]
 
-	assert.Equal(t, verify.OK, result.Outcome)
+	assert.Equal(t, verify.OutcomeOK, result.Outcome)
 	assert.Equal(t, 3, result.Attempts)
-	assert.Equal(t, []verify.Outcome{verify.Closed, verify.Closed, verify.OK}, attempts)
+	assert.Equal(t, []verify.Outcome{verify.OutcomeClosed, verify.OutcomeClosed, verify.OutcomeOK}, attempts)
 
 	start := time.Now()
 	result = check(t, &verify.Checker{Wait: short, Interval: 20 * time.Millisecond}, "tcp://"+closedPort(t).String())[0]
-	assert.Equal(t, verify.Refused, result.Outcome)
+	assert.Equal(t, verify.OutcomeRefused, result.Outcome)
 	assert.Greater(t, result.Attempts, 2)
 	assert.Less(t, time.Since(start), 4*short)
 }
@@ -351,7 +351,7 @@ func TestCanceled(t *testing.T) {
 	checker := &verify.Checker{Parallel: 2, Wait: time.Hour}
 
 	for _, result := range checker.Check(ctx, targets) {
-		assert.Equal(t, verify.Canceled, result.Outcome)
+		assert.Equal(t, verify.OutcomeCanceled, result.Outcome)
 	}
 
 	assert.Less(t, time.Since(start), 4*short)
@@ -439,5 +439,5 @@ func TestNoProxy(t *testing.T) {
 	ca := newAuthority(t)
 	server := serveHTTPS(t, map[string]tls.Certificate{"": ca.issue(t, time.Now().Add(time.Hour), "vault.test")}, http.NotFoundHandler())
 
-	assert.Equal(t, verify.OK, check(t, &verify.Checker{CAs: ca.pool}, httpsTo("vault.test", server))[0].Outcome)
+	assert.Equal(t, verify.OutcomeOK, check(t, &verify.Checker{CAs: ca.pool}, httpsTo("vault.test", server))[0].Outcome)
 }

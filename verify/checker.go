@@ -56,7 +56,7 @@ type Checker struct {
 }
 
 // Check tries the targets and returns a result for each, in their order. It takes at most Wait and one Timeout longer
-// for each Parallel targets; when ctx ends, the rest of the results is [Canceled].
+// for each Parallel targets; when ctx ends, the rest of the results is [OutcomeCanceled].
 func (c *Checker) Check(ctx context.Context, targets []Target) []Result {
 	results := make([]Result, len(targets))
 
@@ -92,7 +92,7 @@ func (c *Checker) checkUntilOK(ctx context.Context, target Target) Result {
 			c.notify.Unlock()
 		}
 
-		if result.OK() || result.Outcome == Canceled || time.Now().Add(interval).After(deadline) {
+		if result.OK() || result.Outcome == OutcomeCanceled || time.Now().Add(interval).After(deadline) {
 			return result
 		}
 
@@ -111,7 +111,7 @@ func (c *Checker) attempt(parent context.Context, target Target) Result {
 	}
 
 	if parent.Err() != nil {
-		result.Outcome, result.Detail = Canceled, "not tried"
+		result.Outcome, result.Detail = OutcomeCanceled, "not tried"
 
 		return result
 	}
@@ -131,15 +131,17 @@ func (c *Checker) attempt(parent context.Context, target Target) Result {
 	case KindTailnet:
 		c.tryTailnet(ctx, target, &result)
 	default:
-		result.Outcome, result.Detail = Failed, "the target is empty"
+		result.Outcome, result.Detail = OutcomeFailed, "the target is empty"
 	}
 
 	if result.Latency == 0 {
 		result.Latency = Duration(time.Since(start))
 	}
 
+	result.LatencySeconds = time.Duration(result.Latency).Seconds()
+
 	if ended(parent) && !result.OK() {
-		result.Outcome, result.Detail = Canceled, "the check was ended"
+		result.Outcome, result.Detail = OutcomeCanceled, "the check was ended"
 	}
 
 	return result

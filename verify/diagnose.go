@@ -71,7 +71,7 @@ const (
 )
 
 // Diagnose says what the results mean, looked at together. Each failed result is a subject of at least one finding of
-// the severity [Fault], or [Unseen] where the check was ended; a target that was reached may be one of a [Warning].
+// the severity [SeverityFault], or [SeverityUnknown] where the check was ended; a target that was reached may be one of a [SeverityWarning].
 //
 // It is a function of the results alone. Results of several places, given together, tell more: see [Result.From].
 func Diagnose(results []Result) []Finding {
@@ -85,7 +85,7 @@ func Diagnose(results []Result) []Finding {
 		}
 
 		if finding.Severity == "" {
-			finding.Severity = Fault
+			finding.Severity = SeverityFault
 		}
 
 		finding.Subjects = []string{result.Target}
@@ -105,9 +105,9 @@ func (e evidence) explain(r Result) (Finding, bool) {
 	switch {
 	case r.OK():
 		return explainReached(r)
-	case r.Outcome == Canceled:
+	case r.Outcome == OutcomeCanceled:
 		return Finding{
-			Code: CodeCanceled, Severity: Unseen, Cause: "the check was ended before this was known", Next: []string{"run it again"},
+			Code: CodeCanceled, Severity: SeverityUnknown, Cause: "the check was ended before this was known", Next: []string{"run it again"},
 		}, true
 	case r.Outcome.name():
 		return e.explainName(r), true
@@ -123,7 +123,7 @@ func explainReached(r Result) (Finding, bool) {
 
 	if r.Status >= firstServerError {
 		return Finding{
-			Code: CodeHTTPStatus, Severity: Warning,
+			Code: CodeHTTPStatus, Severity: SeverityWarning,
 			Cause: fmt.Sprintf("the server is reached and answers with status %d", r.Status),
 			Next:  []string{"look at the server, not at the way to it"},
 		}, true
@@ -138,7 +138,7 @@ func (r Result) crossed() bool {
 		return false
 	}
 
-	return !r.Outcome.silent() && !r.Outcome.name() && r.Outcome != Canceled && r.Outcome != Failed
+	return !r.Outcome.silent() && !r.Outcome.name() && r.Outcome != OutcomeCanceled && r.Outcome != OutcomeFailed
 }
 
 // reachesTailnet reports whether any device of the tailnet answered to this place.
@@ -220,33 +220,33 @@ func unreachableFrom(from Place) Finding {
 
 func (e evidence) explainAnswer(r Result) Finding {
 	switch r.Outcome {
-	case Refused:
+	case OutcomeRefused:
 		return Finding{
 			Code:  CodeRefused,
 			Cause: fmt.Sprintf("%s is reached, and nothing listens on its port %d", r.Address, r.Port),
 			Next:  []string{"check that the server runs, and that it listens on its tailnet address or on all, not on 127.0.0.1 alone"},
 		}
-	case Closed:
+	case OutcomeClosed:
 		return Finding{
 			Code:  CodeClosed,
 			Cause: fmt.Sprintf("%s accepts the connection on port %d and closes it", r.Address, r.Port),
 			Next:  []string{"look at the server's log: it may allow some addresses only, or a proxy before it has no server behind"},
 		}
-	case TLSName:
+	case OutcomeTLSName:
 		return explainTLSName(r)
-	case TLSUntrusted:
+	case OutcomeTLSUntrusted:
 		return Finding{
 			Code:  CodeTLSUntrusted,
 			Cause: "the certificate is of an authority that is not trusted here: " + issuerOf(r.TLS),
 			Next:  []string{"give its certificate with --ca-file FILE; pods need it too, in their own trust store"},
 		}
-	case TLSExpired:
+	case OutcomeTLSExpired:
 		return Finding{
 			Code:  CodeTLSExpired,
 			Cause: "the certificate is valid " + validityOf(r.TLS),
 			Next:  []string{"renew it (tailscale cert NAME, for one of Tailscale's)", "or set the clock of this machine, if that is what is wrong"},
 		}
-	case TLSTimeout:
+	case OutcomeTLSTimeout:
 		return Finding{
 			Code: CodeTLSStalled,
 			Cause: "connections open, and the TLS handshake gets no answer: long packets are lost on the way where short ones pass, " +
@@ -257,28 +257,28 @@ func (e evidence) explainAnswer(r Result) Finding {
 				"look at whether the server is overloaded: --timeout gives it longer",
 			},
 		}
-	case TLSRefused:
+	case OutcomeTLSRefused:
 		return Finding{
 			Code:  CodeTLSRefused,
 			Cause: r.Detail,
 			Next:  []string{"write the name that the server expects: https://NAME:PORT/@IP", "a server that wants a client's certificate cannot be checked with https://: use tcp://"},
 		}
-	case NotTLS:
+	case OutcomeNotTLS:
 		return Finding{
 			Code: CodeNotTLS, Cause: "what listens on the port does not speak TLS",
 			Next: []string{"check the port: plain HTTP and databases often have another one; tcp:// tells whether it is open"},
 		}
-	case NoHTTP:
+	case OutcomeNoHTTP:
 		return Finding{
 			Code: CodeNoHTTP, Cause: r.Detail,
 			Next: []string{"check the port, and that the server does not want a client's certificate: tcp:// tells whether it is open"},
 		}
-	case NotTailnet:
+	case OutcomeNotTailnet:
 		return Finding{
 			Code: CodeNotTailnet, Cause: r.Detail + ": another name server answers for it",
 			Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},
 		}
-	case Stale:
+	case OutcomeStale:
 		return Finding{
 			Code: CodeStaleCopy, Cause: r.Detail + ": the first is a copy that was not changed with the device",
 			Next: []string{"change the address where the copy is: in the StaticHostConfig document (talos-tsbridge --static-host), hostAliases or a hosts file"},

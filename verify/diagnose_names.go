@@ -17,13 +17,13 @@ func (e evidence) explainName(r Result) Finding {
 	isTailnetName := r.Kind == KindTailnet || strings.HasSuffix(r.Host, ".ts.net")
 
 	switch {
-	case magic == OK, e.answersAtAddress(r):
+	case magic == OutcomeOK, e.answersAtAddress(r):
 		return namesNotBridged()
-	case magic == NoSuchName || magic == ServFail:
+	case magic == OutcomeNoSuchName || magic == OutcomeServFail:
 		return nameUnknown()
 	case isTailnetName && e.reachesTailnet(r.From):
 		return namesNotBridged()
-	case isTailnetName && (magic == DNSTimeout || magic == DNSUnreachable):
+	case isTailnetName && (magic == OutcomeDNSTimeout || magic == OutcomeDNSUnreachable):
 		return unreachableFrom(r.From)
 	case isTailnetName:
 		finding := namesNotBridged()
@@ -86,7 +86,7 @@ func (e evidence) magicDNS(r Result) Outcome {
 // answersAtAddress reports whether the host of a result answers at a tailnet address that was given with it.
 func (e evidence) answersAtAddress(r Result) bool {
 	return e.any(func(o Result) bool {
-		return o.From == r.From && o.Host == r.Host && o.Outcome == OK && o.DNS == nil && tailaddr.Contains(o.Address)
+		return o.From == r.From && o.Host == r.Host && o.Outcome == OutcomeOK && o.DNS == nil && tailaddr.Contains(o.Address)
 	})
 }
 
@@ -99,7 +99,7 @@ func isMagicDNS(server string) bool {
 // explainServer explains the failure of a server that was asked by its address.
 func (e evidence) explainServer(r Result) Finding {
 	if !isMagicDNS(r.DNS.Server) {
-		if r.Outcome == NoSuchName && e.magicDNS(r) == OK {
+		if r.Outcome == OutcomeNoSuchName && e.magicDNS(r) == OutcomeOK {
 			return namesNotBridged()
 		}
 
@@ -107,11 +107,11 @@ func (e evidence) explainServer(r Result) Finding {
 	}
 
 	switch {
-	case r.Outcome == NoSuchName || r.Outcome == ServFail:
+	case r.Outcome == OutcomeNoSuchName || r.Outcome == OutcomeServFail:
 		return nameUnknown()
-	case (r.Outcome == DNSTimeout || r.Outcome == DNSUnreachable) && !e.reachesTailnet(r.From):
+	case (r.Outcome == OutcomeDNSTimeout || r.Outcome == OutcomeDNSUnreachable) && !e.reachesTailnet(r.From):
 		return unreachableFrom(r.From)
-	case r.Outcome == DNSTimeout || r.Outcome == DNSUnreachable:
+	case r.Outcome == OutcomeDNSTimeout || r.Outcome == OutcomeDNSUnreachable:
 		return Finding{
 			Code:  CodeMagicDNSSilent,
 			Cause: "devices of the tailnet are reached and MagicDNS at 100.100.100.100 is not",
@@ -125,19 +125,19 @@ func (e evidence) explainServer(r Result) Finding {
 // explainResolver explains the failure of a resolver about which nothing else is known.
 func explainResolver(r Result, resolver string) Finding {
 	switch r.Outcome {
-	case NoSuchName:
+	case OutcomeNoSuchName:
 		return Finding{
 			Code:  CodeNXDomain,
 			Cause: resolver + " is certain that there is no such name (NXDOMAIN): asking another way or later does not help",
 			Next:  []string{"check the spelling of the name", "for a name of the tailnet, ask MagicDNS: dns://" + r.Host + "@100.100.100.100"},
 		}
-	case ServFail:
+	case OutcomeServFail:
 		return Finding{
 			Code:  CodeServFail,
 			Cause: resolver + " could not find out (SERVFAIL): a server that it asks itself failed, which says nothing about the name",
 			Next:  []string{"try again with --wait 1m", "ask another server: dns://" + r.Host + "@100.100.100.100, dns://" + r.Host + "@1.1.1.1"},
 		}
-	case NoAddress:
+	case OutcomeNoAddress:
 		return Finding{
 			Code: CodeNoAddress, Cause: "the name exists and has no address",
 			Next: []string{"look at what it has instead: dig NAME ANY; an alias may lead nowhere"},

@@ -77,45 +77,45 @@ func TestDiagnose(t *testing.T) {
 		results []seen
 		want    []verify.Code
 	}{
-		{"all green", []seen{{pod, vaultTCP, verify.OK}, {pod, vaultTLS, verify.OK}, {pod, vaultDNS, verify.OK}}, nil},
-		{"address and SNI work, the name does not", []seen{{pod, vaultTCP, verify.OK}, {pod, vaultTLS, verify.OK}, {pod, vaultDNS, verify.NoSuchName}},
+		{"all green", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, vaultTLS, verify.OutcomeOK}, {pod, vaultDNS, verify.OutcomeOK}}, nil},
+		{"address and SNI work, the name does not", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, vaultTLS, verify.OutcomeOK}, {pod, vaultDNS, verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeNamesNotBridged}},
-		{"address works, the name fails in another way", []seen{{pod, vaultTCP, verify.OK}, {pod, vaultDNS, verify.ServFail}},
+		{"address works, the name fails in another way", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, vaultDNS, verify.OutcomeServFail}},
 			[]verify.Code{verify.CodeNamesNotBridged}},
-		{"MagicDNS has the name, the system has not", []seen{{pod, magicDNS, verify.OK}, {pod, vaultDNS, verify.NoSuchName}},
+		{"MagicDNS has the name, the system has not", []seen{{pod, magicDNS, verify.OutcomeOK}, {pod, vaultDNS, verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeNamesNotBridged}},
-		{"MagicDNS has the name, the cluster's server has not", []seen{{pod, magicDNS, verify.OK}, {pod, vaultDNS + "@10.96.0.10", verify.NoSuchName}},
+		{"MagicDNS has the name, the cluster's server has not", []seen{{pod, magicDNS, verify.OutcomeOK}, {pod, vaultDNS + "@10.96.0.10", verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeNamesNotBridged}},
-		{"a port of an address that answers a name's other port", []seen{{pod, vaultTLS, verify.OK}, {pod, vaultDNS, verify.DNSTimeout}},
+		{"a port of an address that answers a name's other port", []seen{{pod, vaultTLS, verify.OutcomeOK}, {pod, vaultDNS, verify.OutcomeDNSTimeout}},
 			[]verify.Code{verify.CodeNamesNotBridged}},
-		{"MagicDNS does not have the name", []seen{{pod, magicDNS, verify.ServFail}, {pod, vaultDNS, verify.NoSuchName}},
+		{"MagicDNS does not have the name", []seen{{pod, magicDNS, verify.OutcomeServFail}, {pod, vaultDNS, verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeNameUnknown}},
-		{"the same, and the tailnet is reached", []seen{{pod, vaultTCP, verify.OK}, {pod, magicDNS, verify.NoSuchName}},
+		{"the same, and the tailnet is reached", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, magicDNS, verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeNameUnknown}},
-		{"MagicDNS is silent alone", []seen{{pod, vaultTCP, verify.OK}, {pod, magicDNS, verify.DNSTimeout}}, []verify.Code{verify.CodeMagicDNSSilent}},
-		{"MagicDNS is silent with the rest", []seen{{pod, vaultTCP, verify.Timeout}, {pod, magicDNS, verify.DNSTimeout}, {pod, vaultDNS, verify.NoSuchName}},
+		{"MagicDNS is silent alone", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, magicDNS, verify.OutcomeDNSTimeout}}, []verify.Code{verify.CodeMagicDNSSilent}},
+		{"MagicDNS is silent with the rest", []seen{{pod, vaultTCP, verify.OutcomeTimeout}, {pod, magicDNS, verify.OutcomeDNSTimeout}, {pod, vaultDNS, verify.OutcomeNoSuchName}},
 			[]verify.Code{verify.CodeTailnetUnreachable}},
-		{"SERVFAIL of a server", []seen{{pod, vaultDNS + "@10.96.0.10", verify.ServFail}}, []verify.Code{verify.CodeServFail}},
-		{"NXDOMAIN of a server", []seen{{pod, vaultDNS + "@10.96.0.10", verify.NoSuchName}}, []verify.Code{verify.CodeNXDomain}},
-		{"SERVFAIL of the system", []seen{{host, "tcp://vault.lan:80", verify.ServFail}}, []verify.Code{verify.CodeServFail}},
-		{"NXDOMAIN of the system", []seen{{host, "tcp://vault.lan:80", verify.NoSuchName}}, []verify.Code{verify.CodeNXDomain}},
-		{"no server answers", []seen{{host, "tcp://vault.lan:80", verify.DNSTimeout}}, []verify.Code{verify.CodeDNSFailed}},
-		{"a tailnet name alone", []seen{{pod, vaultDNS, verify.NoSuchName}}, []verify.Code{verify.CodeNamesNotBridged}},
-		{"unreachable from a pod, reached from the node", []seen{{pod, vaultTCP, verify.Timeout}, {node, vaultTCP, verify.OK}},
+		{"SERVFAIL of a server", []seen{{pod, vaultDNS + "@10.96.0.10", verify.OutcomeServFail}}, []verify.Code{verify.CodeServFail}},
+		{"NXDOMAIN of a server", []seen{{pod, vaultDNS + "@10.96.0.10", verify.OutcomeNoSuchName}}, []verify.Code{verify.CodeNXDomain}},
+		{"SERVFAIL of the system", []seen{{host, "tcp://vault.lan:80", verify.OutcomeServFail}}, []verify.Code{verify.CodeServFail}},
+		{"NXDOMAIN of the system", []seen{{host, "tcp://vault.lan:80", verify.OutcomeNoSuchName}}, []verify.Code{verify.CodeNXDomain}},
+		{"no server answers", []seen{{host, "tcp://vault.lan:80", verify.OutcomeDNSTimeout}}, []verify.Code{verify.CodeDNSFailed}},
+		{"a tailnet name alone", []seen{{pod, vaultDNS, verify.OutcomeNoSuchName}}, []verify.Code{verify.CodeNamesNotBridged}},
+		{"unreachable from a pod, reached from the node", []seen{{pod, vaultTCP, verify.OutcomeTimeout}, {node, vaultTCP, verify.OutcomeOK}},
 			[]verify.Code{verify.CodeNoMasquerade}},
-		{"unreachable from a pod, refused from the node", []seen{{pod, vaultTCP, verify.Timeout}, {node, vaultTCP, verify.Refused}},
+		{"unreachable from a pod, refused from the node", []seen{{pod, vaultTCP, verify.OutcomeTimeout}, {node, vaultTCP, verify.OutcomeRefused}},
 			[]verify.Code{verify.CodeNoMasquerade, verify.CodeRefused}},
-		{"unreachable from a pod, reached from a laptop", []seen{{pod, vaultTCP, verify.Unreachable}, {host, vaultTCP, verify.OK}},
+		{"unreachable from a pod, reached from a laptop", []seen{{pod, vaultTCP, verify.OutcomeUnreachable}, {host, vaultTCP, verify.OutcomeOK}},
 			[]verify.Code{verify.CodeNoMasquerade}},
-		{"unreachable from both", []seen{{pod, vaultTCP, verify.Timeout}, {host, vaultTCP, verify.Timeout}},
+		{"unreachable from both", []seen{{pod, vaultTCP, verify.OutcomeTimeout}, {host, vaultTCP, verify.OutcomeTimeout}},
 			[]verify.Code{verify.CodeTailnetUnreachable, verify.CodeTailnetUnreachable}},
-		{"unreachable from a pod alone", []seen{{pod, vaultTCP, verify.Timeout}}, []verify.Code{verify.CodeTailnetUnreachable}},
-		{"refused", []seen{{pod, vaultTCP, verify.Refused}}, []verify.Code{verify.CodeRefused}},
-		{"closed", []seen{{pod, vaultTCP, verify.Closed}}, []verify.Code{verify.CodeClosed}},
-		{"the port opens and TLS stalls", []seen{{pod, vaultTCP, verify.OK}, {pod, vaultTLS, verify.TLSTimeout}}, []verify.Code{verify.CodeTLSStalled}},
-		{"stale copy", []seen{{pod, "tailnet://" + vaultName, verify.Stale}}, []verify.Code{verify.CodeStaleCopy}},
-		{"ended", []seen{{pod, vaultTCP, verify.Canceled}}, []verify.Code{verify.CodeCanceled}},
-		{"one cause for two", []seen{{pod, vaultTCP, verify.Refused}, {pod, vaultTLS, verify.Refused}}, []verify.Code{verify.CodeRefused}},
+		{"unreachable from a pod alone", []seen{{pod, vaultTCP, verify.OutcomeTimeout}}, []verify.Code{verify.CodeTailnetUnreachable}},
+		{"refused", []seen{{pod, vaultTCP, verify.OutcomeRefused}}, []verify.Code{verify.CodeRefused}},
+		{"closed", []seen{{pod, vaultTCP, verify.OutcomeClosed}}, []verify.Code{verify.CodeClosed}},
+		{"the port opens and TLS stalls", []seen{{pod, vaultTCP, verify.OutcomeOK}, {pod, vaultTLS, verify.OutcomeTLSTimeout}}, []verify.Code{verify.CodeTLSStalled}},
+		{"stale copy", []seen{{pod, "tailnet://" + vaultName, verify.OutcomeStale}}, []verify.Code{verify.CodeStaleCopy}},
+		{"ended", []seen{{pod, vaultTCP, verify.OutcomeCanceled}}, []verify.Code{verify.CodeCanceled}},
+		{"one cause for two", []seen{{pod, vaultTCP, verify.OutcomeRefused}, {pod, vaultTLS, verify.OutcomeRefused}}, []verify.Code{verify.CodeRefused}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -133,13 +133,13 @@ func TestDiagnose(t *testing.T) {
 func TestDiagnoseOthers(t *testing.T) {
 	t.Parallel()
 
-	silent := result(t, verify.PlaceHost, vaultTCP, verify.Timeout)
+	silent := result(t, verify.PlaceHost, vaultTCP, verify.OutcomeTimeout)
 
-	other := result(t, verify.PlaceHost, vaultTCP, verify.OK)
+	other := result(t, verify.PlaceHost, vaultTCP, verify.OutcomeOK)
 	other.Address = netip.MustParseAddr("100.82.13.88")
 	assert.Equal(t, []verify.Code{verify.CodePeerSilent}, codes(verify.Diagnose([]verify.Result{silent, other})))
 
-	port := result(t, verify.PlaceHost, vaultTCP, verify.Refused)
+	port := result(t, verify.PlaceHost, vaultTCP, verify.OutcomeRefused)
 	port.Port = 22
 	assert.Equal(t, []verify.Code{verify.CodePortFiltered, verify.CodeRefused}, codes(verify.Diagnose([]verify.Result{silent, port})))
 
@@ -147,14 +147,14 @@ func TestDiagnoseOthers(t *testing.T) {
 	lan.Address = netip.MustParseAddr("192.168.1.5")
 	assert.Equal(t, []verify.Code{verify.CodeAddressSilent}, codes(verify.Diagnose([]verify.Result{lan})))
 
-	sealed := result(t, verify.PlaceHost, vaultTLS, verify.OK)
+	sealed := result(t, verify.PlaceHost, vaultTLS, verify.OutcomeOK)
 	sealed.Status = 503
 	findings := verify.Diagnose([]verify.Result{sealed})
 	assert.Equal(t, []verify.Code{verify.CodeHTTPStatus}, codes(findings))
-	assert.Equal(t, verify.Warning, findings[0].Severity)
+	assert.Equal(t, verify.SeverityWarning, findings[0].Severity)
 
-	bridged := result(t, verify.PlacePod, "tailnet://"+vaultName, verify.NoSuchName)
-	bridged.MagicDNS = &verify.DNS{Server: "100.100.100.100:53", Outcome: verify.OK}
+	bridged := result(t, verify.PlacePod, "tailnet://"+vaultName, verify.OutcomeNoSuchName)
+	bridged.MagicDNS = &verify.DNS{Server: "100.100.100.100:53", Outcome: verify.OutcomeOK}
 	findings = verify.Diagnose([]verify.Result{bridged})
 	assert.Equal(t, []verify.Code{verify.CodeNamesNotBridged}, codes(findings))
 	assert.Len(t, findings[0].Next, 3, "the three ways")
@@ -165,9 +165,9 @@ func TestDiagnoseExplainsEverything(t *testing.T) {
 	t.Parallel()
 
 	outcomes := []verify.Outcome{
-		verify.OK, verify.Refused, verify.Timeout, verify.Unreachable, verify.Closed, verify.NoSuchName, verify.NoAddress, verify.ServFail, verify.DNSRefused,
-		verify.DNSTimeout, verify.DNSUnreachable, verify.DNSBroken, verify.NotTailnet, verify.Stale, verify.TLSName, verify.TLSUntrusted, verify.TLSExpired,
-		verify.TLSTimeout, verify.TLSRefused, verify.NotTLS, verify.NoHTTP, verify.Canceled, verify.Failed, "new",
+		verify.OutcomeOK, verify.OutcomeRefused, verify.OutcomeTimeout, verify.OutcomeUnreachable, verify.OutcomeClosed, verify.OutcomeNoSuchName, verify.OutcomeNoAddress, verify.OutcomeServFail, verify.OutcomeDNSRefused,
+		verify.OutcomeDNSTimeout, verify.OutcomeDNSUnreachable, verify.OutcomeDNSBroken, verify.OutcomeNotTailnet, verify.OutcomeStale, verify.OutcomeTLSName, verify.OutcomeTLSUntrusted, verify.OutcomeTLSExpired,
+		verify.OutcomeTLSTimeout, verify.OutcomeTLSRefused, verify.OutcomeNotTLS, verify.OutcomeNoHTTP, verify.OutcomeCanceled, verify.OutcomeFailed, "new",
 	}
 	targets := []string{vaultTCP, vaultTLS, vaultDNS, magicDNS, vaultDNS + "@10.96.0.10", "tailnet://" + vaultName, "tcp://vault.lan:80"}
 	places := []verify.Place{verify.PlaceHost, verify.PlacePod, verify.PlaceNode}
@@ -181,7 +181,7 @@ func TestDiagnoseExplainsEverything(t *testing.T) {
 
 				for _, r := range []verify.Result{one, two} {
 					explained := slices.ContainsFunc(findings, func(f verify.Finding) bool {
-						return f.Severity != verify.Warning && slices.Contains(f.Subjects, r.Target)
+						return f.Severity != verify.SeverityWarning && slices.Contains(f.Subjects, r.Target)
 					})
 					require.Equal(t, !r.OK(), explained, "%s: %s", r.Target, r.Outcome)
 				}

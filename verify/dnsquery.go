@@ -32,7 +32,7 @@ var (
 // askServer asks a name server for the IPv4 addresses of a name, and for the IPv6 ones where it has none.
 func askServer(ctx context.Context, server netip.AddrPort, name string) *DNS {
 	answer := askType(ctx, server, name, dnsmessage.TypeA)
-	if answer.Outcome == NoAddress {
+	if answer.Outcome == OutcomeNoAddress {
 		return askType(ctx, server, name, dnsmessage.TypeAAAA)
 	}
 
@@ -44,7 +44,7 @@ func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsme
 
 	question, err := newQuestion(name, kind)
 	if err != nil {
-		answer.Outcome, answer.Detail = Failed, "the name cannot be asked for: "+oneLine(err)
+		answer.Outcome, answer.Detail = OutcomeFailed, "the name cannot be asked for: "+oneLine(err)
 
 		return answer
 	}
@@ -71,19 +71,19 @@ func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsme
 
 	switch message.RCode {
 	case dnsmessage.RCodeSuccess:
-		answer.Outcome = OK
+		answer.Outcome = OutcomeOK
 
 		if len(answer.Addresses) == 0 {
-			answer.Outcome, answer.Detail = NoAddress, serverDetail(server, "has the name, without an address")
+			answer.Outcome, answer.Detail = OutcomeNoAddress, serverDetail(server, "has the name, without an address")
 		}
 
 		return answer
 	case dnsmessage.RCodeNameError:
-		answer.Outcome = NoSuchName
+		answer.Outcome = OutcomeNoSuchName
 	case dnsmessage.RCodeServerFailure:
-		answer.Outcome = ServFail
+		answer.Outcome = OutcomeServFail
 	default:
-		answer.Outcome = DNSRefused
+		answer.Outcome = OutcomeDNSRefused
 	}
 
 	answer.Detail = codeDetail(server, answer.Code)
@@ -93,16 +93,16 @@ func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsme
 
 func dnsFailure(err error) (Outcome, string) {
 	if errors.Is(err, errDNSBroken) || errors.Is(err, errTruncated) {
-		return DNSBroken, "sends an answer that cannot be read"
+		return OutcomeDNSBroken, "sends an answer that cannot be read"
 	}
 
 	switch outcome, detail := dialOutcome(err); outcome {
-	case Timeout:
-		return DNSTimeout, "does not answer"
-	case Refused, Unreachable:
-		return DNSUnreachable, "is not reached: " + detail
+	case OutcomeTimeout:
+		return OutcomeDNSTimeout, "does not answer"
+	case OutcomeRefused, OutcomeUnreachable:
+		return OutcomeDNSUnreachable, "is not reached: " + detail
 	default:
-		return DNSBroken, "breaks off: " + detail
+		return OutcomeDNSBroken, "breaks off: " + detail
 	}
 }
 
@@ -179,7 +179,7 @@ func (q *question) overUDP(ctx context.Context, server netip.AddrPort) (*dnsmess
 func isTimeout(err error) bool {
 	outcome, _ := dialOutcome(err)
 
-	return outcome == Timeout
+	return outcome == OutcomeTimeout
 }
 
 func (q *question) exchange(conn net.Conn) (*dnsmessage.Message, error) {

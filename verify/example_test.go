@@ -45,8 +45,8 @@ func ExampleDiagnose() {
 	vault := netip.MustParseAddr("100.82.13.87")
 
 	findings := verify.Diagnose([]verify.Result{
-		{Target: "tcp://100.82.13.87:8200", Kind: verify.KindTCP, From: verify.PlacePod, Outcome: verify.Timeout, Address: vault, Port: 8200},
-		{Target: "tcp://100.82.13.87:8200", Kind: verify.KindTCP, From: verify.PlaceNode, Outcome: verify.OK, Address: vault, Port: 8200},
+		{Target: "tcp://100.82.13.87:8200", Kind: verify.KindTCP, From: verify.PlacePod, Outcome: verify.OutcomeTimeout, Address: vault, Port: 8200},
+		{Target: "tcp://100.82.13.87:8200", Kind: verify.KindTCP, From: verify.PlaceNode, Outcome: verify.OutcomeOK, Address: vault, Port: 8200},
 	})
 
 	fmt.Println(findings[0].Code)

@@ -10,13 +10,16 @@ type Severity string
 
 // The severities.
 const (
-	// Fault: something does not work.
-	Fault Severity = "fault"
-	// Warning: it works, and will not for long or not for everyone.
-	Warning Severity = "warning"
-	// Unseen: it could not be looked at.
-	Unseen Severity = "unseen"
+	// SeverityFault: something does not work.
+	SeverityFault Severity = "fault"
+	// SeverityWarning: it works, and will not for long or not for everyone.
+	SeverityWarning Severity = "warning"
+	// SeverityUnknown: it could not be looked at.
+	SeverityUnknown Severity = "unknown"
 )
+
+// severities are all of them, that which weighs most first.
+var severities = []Severity{SeverityFault, SeverityUnknown, SeverityWarning}
 
 // Code names a cause. It is what a program branches on.
 type Code string
@@ -56,9 +59,8 @@ func Merge(findings []Finding) []Finding {
 		}
 	}
 
-	order := []Severity{Fault, Unseen, Warning}
 	slices.SortStableFunc(merged, func(a, b Finding) int {
-		return slices.Index(order, a.Severity) - slices.Index(order, b.Severity)
+		return slices.Index(severities, a.Severity) - slices.Index(severities, b.Severity)
 	})
 
 	return merged
@@ -67,4 +69,16 @@ func Merge(findings []Finding) []Finding {
 // String returns the finding in one line: its subjects, the cause, and the next steps.
 func (f Finding) String() string {
 	return strings.Join(f.Subjects, ", ") + ": " + f.Cause + ": " + strings.Join(f.Next, "; ")
+}
+
+// Worst returns the severity that weighs most: a fault before what is unknown, and that before a warning; "" without
+// findings.
+func Worst(findings []Finding) Severity {
+	for _, severity := range severities {
+		if slices.ContainsFunc(findings, func(f Finding) bool { return f.Severity == severity }) {
+			return severity
+		}
+	}
+
+	return ""
 }

@@ -3,65 +3,65 @@ package verify
 // Outcome is what became of a target.
 type Outcome string
 
-// The outcomes. All but [OK] are failures.
+// The outcomes. All but [OutcomeOK] are failures.
 const (
-	OK Outcome = "ok"
+	OutcomeOK Outcome = "ok"
 
-	// Refused: the host was reached and nothing listens on the port, or a firewall says so.
-	Refused Outcome = "refused"
-	// Timeout: no answer to the attempt to connect.
-	Timeout Outcome = "timeout"
-	// Unreachable: there is no route, or a router says that there is none.
-	Unreachable Outcome = "unreachable"
-	// Closed: connected, and the other side closed or reset the connection.
-	Closed Outcome = "closed"
+	// OutcomeRefused: the host was reached and nothing listens on the port, or a firewall says so.
+	OutcomeRefused Outcome = "refused"
+	// OutcomeTimeout: no answer to the attempt to connect.
+	OutcomeTimeout Outcome = "timeout"
+	// OutcomeUnreachable: there is no route, or a router says that there is none.
+	OutcomeUnreachable Outcome = "unreachable"
+	// OutcomeClosed: connected, and the other side closed or reset the connection.
+	OutcomeClosed Outcome = "closed"
 
-	// NoSuchName: a name server answered that the name does not exist (NXDOMAIN). The system's resolver says so also for
+	// OutcomeNoSuchName: a name server answered that the name does not exist (NXDOMAIN). The system's resolver says so also for
 	// a name without addresses.
-	NoSuchName Outcome = "no-such-name"
-	// NoAddress: the name exists and has no address.
-	NoAddress Outcome = "no-address"
-	// ServFail: a name server answered that it could not find out (SERVFAIL).
-	ServFail Outcome = "servfail"
-	// DNSRefused: a name server refuses to answer (REFUSED), or answers with another error.
-	DNSRefused Outcome = "dns-refused"
-	// DNSTimeout: no answer of a name server.
-	DNSTimeout Outcome = "dns-timeout"
-	// DNSUnreachable: a name server could not be asked: its port is closed, or there is no route to it.
-	DNSUnreachable Outcome = "dns-unreachable"
-	// DNSBroken: the answer of a name server cannot be read.
-	DNSBroken Outcome = "dns-broken"
+	OutcomeNoSuchName Outcome = "no-such-name"
+	// OutcomeNoAddress: the name exists and has no address.
+	OutcomeNoAddress Outcome = "no-address"
+	// OutcomeServFail: a name server answered that it could not find out (SERVFAIL).
+	OutcomeServFail Outcome = "servfail"
+	// OutcomeDNSRefused: a name server refuses to answer (REFUSED), or answers with another error.
+	OutcomeDNSRefused Outcome = "dns-refused"
+	// OutcomeDNSTimeout: no answer of a name server.
+	OutcomeDNSTimeout Outcome = "dns-timeout"
+	// OutcomeDNSUnreachable: a name server could not be asked: its port is closed, or there is no route to it.
+	OutcomeDNSUnreachable Outcome = "dns-unreachable"
+	// OutcomeDNSBroken: the answer of a name server cannot be read.
+	OutcomeDNSBroken Outcome = "dns-broken"
 
-	// NotTailnet: a name of the tailnet resolves to an address that is none of a tailnet.
-	NotTailnet Outcome = "not-tailnet"
-	// Stale: the system's resolver has another address for the name than MagicDNS has.
-	Stale Outcome = "stale"
+	// OutcomeNotTailnet: a name of the tailnet resolves to an address that is none of a tailnet.
+	OutcomeNotTailnet Outcome = "not-tailnet"
+	// OutcomeStale: the system's resolver has another address for the name than MagicDNS has.
+	OutcomeStale Outcome = "stale"
 
-	// TLSName: the certificate is for other names.
-	TLSName Outcome = "tls-name"
-	// TLSUntrusted: the certificate's authority is not trusted.
-	TLSUntrusted Outcome = "tls-untrusted"
-	// TLSExpired: the certificate is not valid yet or no longer.
-	TLSExpired Outcome = "tls-expired"
-	// TLSTimeout: connected, and the TLS handshake does not end.
-	TLSTimeout Outcome = "tls-timeout"
-	// TLSRefused: the other side ended the TLS handshake with an alert.
-	TLSRefused Outcome = "tls-refused"
-	// NotTLS: what answers does not speak TLS.
-	NotTLS Outcome = "not-tls"
-	// NoHTTP: TLS works, and no HTTP answer comes.
-	NoHTTP Outcome = "no-http"
+	// OutcomeTLSName: the certificate is for other names.
+	OutcomeTLSName Outcome = "tls-name"
+	// OutcomeTLSUntrusted: the certificate's authority is not trusted.
+	OutcomeTLSUntrusted Outcome = "tls-untrusted"
+	// OutcomeTLSExpired: the certificate is not valid yet or no longer.
+	OutcomeTLSExpired Outcome = "tls-expired"
+	// OutcomeTLSTimeout: connected, and the TLS handshake does not end.
+	OutcomeTLSTimeout Outcome = "tls-timeout"
+	// OutcomeTLSRefused: the other side ended the TLS handshake with an alert.
+	OutcomeTLSRefused Outcome = "tls-refused"
+	// OutcomeNotTLS: what answers does not speak TLS.
+	OutcomeNotTLS Outcome = "not-tls"
+	// OutcomeNoHTTP: TLS works, and no HTTP answer comes.
+	OutcomeNoHTTP Outcome = "no-http"
 
-	// Canceled: the caller ended the check before it had an outcome.
-	Canceled Outcome = "canceled"
-	// Failed is any other failure.
-	Failed Outcome = "failed"
+	// OutcomeCanceled: the caller ended the check before it had an outcome.
+	OutcomeCanceled Outcome = "canceled"
+	// OutcomeFailed is any other failure.
+	OutcomeFailed Outcome = "failed"
 )
 
 // name reports whether an outcome says that a name could not be resolved.
 func (o Outcome) name() bool {
 	switch o {
-	case NoSuchName, NoAddress, ServFail, DNSRefused, DNSTimeout, DNSUnreachable, DNSBroken:
+	case OutcomeNoSuchName, OutcomeNoAddress, OutcomeServFail, OutcomeDNSRefused, OutcomeDNSTimeout, OutcomeDNSUnreachable, OutcomeDNSBroken:
 		return true
 	default:
 		return false
@@ -69,4 +69,4 @@ func (o Outcome) name() bool {
 }
 
 // silent reports whether an outcome says that packets to an address, or those back, were lost.
-func (o Outcome) silent() bool { return o == Timeout || o == Unreachable }
+func (o Outcome) silent() bool { return o == OutcomeTimeout || o == OutcomeUnreachable }

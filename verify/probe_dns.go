@@ -39,7 +39,7 @@ func (c *Checker) askSystem(ctx context.Context, name string) *DNS {
 		return systemFailure(ctx, err)
 	}
 
-	answer := &DNS{Server: SystemResolver, Outcome: OK}
+	answer := &DNS{Server: SystemResolver, Outcome: OutcomeOK}
 
 	for _, address := range addresses {
 		if address = address.Unmap(); !slices.Contains(answer.Addresses, address) {
@@ -48,7 +48,7 @@ func (c *Checker) askSystem(ctx context.Context, name string) *DNS {
 	}
 
 	if len(answer.Addresses) == 0 {
-		answer.Outcome, answer.Detail = NoAddress, "the name has no address"
+		answer.Outcome, answer.Detail = OutcomeNoAddress, "the name has no address"
 	}
 
 	return answer
@@ -61,16 +61,16 @@ func systemFailure(ctx context.Context, err error) *DNS {
 
 	switch {
 	case ok && failure.IsNotFound:
-		answer.Outcome, answer.Detail = NoSuchName, "the system's resolver says that there is no such name"
+		answer.Outcome, answer.Detail = OutcomeNoSuchName, "the system's resolver says that there is no such name"
 	case ok && failure.IsTimeout, ctx.Err() != nil:
-		answer.Outcome, answer.Detail = DNSTimeout, "the system's resolver does not answer"
+		answer.Outcome, answer.Detail = OutcomeDNSTimeout, "the system's resolver does not answer"
 	case ok && strings.Contains(failure.Err, "refused"):
-		answer.Outcome, answer.Detail = DNSUnreachable, "the server of the system's resolver is not reached"
+		answer.Outcome, answer.Detail = OutcomeDNSUnreachable, "the server of the system's resolver is not reached"
 	case ok && failure.IsTemporary:
 		// what Go makes of SERVFAIL, "server misbehaving", and the C library of it, EAI_AGAIN
-		answer.Outcome, answer.Detail = ServFail, "the system's resolver could not find out"
+		answer.Outcome, answer.Detail = OutcomeServFail, "the system's resolver could not find out"
 	default:
-		answer.Outcome, answer.Detail = DNSBroken, "the system's resolver: "+oneLine(err)
+		answer.Outcome, answer.Detail = OutcomeDNSBroken, "the system's resolver: "+oneLine(err)
 	}
 
 	return answer
@@ -97,7 +97,7 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 	result.MagicDNS = <-magic
 	result.setDNS()
 
-	if result.Outcome != OK {
+	if result.Outcome != OutcomeOK {
 		return
 	}
 
@@ -111,9 +111,9 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 
 	switch {
 	case len(inTailnet) == 0:
-		result.Outcome, result.Detail = NotTailnet, "the name resolves to "+joinAddresses(result.DNS.Addresses)+", which is no address of a tailnet"
-	case result.MagicDNS.Outcome == OK && !haveCommon(inTailnet, result.MagicDNS.Addresses):
-		result.Outcome = Stale
+		result.Outcome, result.Detail = OutcomeNotTailnet, "the name resolves to "+joinAddresses(result.DNS.Addresses)+", which is no address of a tailnet"
+	case result.MagicDNS.Outcome == OutcomeOK && !haveCommon(inTailnet, result.MagicDNS.Addresses):
+		result.Outcome = OutcomeStale
 		result.Detail = "the name resolves to " + joinAddresses(inTailnet) + ", MagicDNS has " + joinAddresses(result.MagicDNS.Addresses)
 		result.Address = inTailnet[0]
 	default:

@@ -37,7 +37,7 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 		result.Outcome, result.Detail = tlsOutcome(err)
 		result.TLS = shownBefore(err, target)
 
-		if result.Outcome == TLSName && result.TLS != nil {
+		if result.Outcome == OutcomeTLSName && result.TLS != nil {
 			result.Detail = "the certificate is not for " + target.host + " but for " + namesOf(result.TLS)
 		}
 
@@ -59,7 +59,7 @@ func (c *Checker) request(ctx context.Context, conn net.Conn, target Target, res
 
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+authority+target.path, http.NoBody)
 	if err != nil {
-		return Failed, oneLine(err)
+		return OutcomeFailed, oneLine(err)
 	}
 
 	request.Header.Set("User-Agent", "talos-tsbridge")
@@ -74,10 +74,10 @@ func (c *Checker) request(ctx context.Context, conn net.Conn, target Target, res
 
 	if err != nil {
 		switch outcome, detail := dialOutcome(err); outcome {
-		case Failed:
-			return NoHTTP, "what answers over TLS is not HTTP"
+		case OutcomeFailed:
+			return OutcomeNoHTTP, "what answers over TLS is not HTTP"
 		default:
-			return NoHTTP, "TLS works, and then: " + detail
+			return OutcomeNoHTTP, "TLS works, and then: " + detail
 		}
 	}
 
@@ -85,36 +85,36 @@ func (c *Checker) request(ctx context.Context, conn net.Conn, target Target, res
 
 	result.Status = response.StatusCode
 
-	return OK, ""
+	return OutcomeOK, ""
 }
 
 // tlsOutcome says what an error of the handshake means.
 func tlsOutcome(err error) (Outcome, string) {
 	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		return NotTLS, "what answers does not speak TLS"
+		return OutcomeNotTLS, "what answers does not speak TLS"
 	}
 
 	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return TLSRefused, "the other side refuses the handshake: " + strings.TrimPrefix(alert.Error(), "tls: ")
+		return OutcomeTLSRefused, "the other side refuses the handshake: " + strings.TrimPrefix(alert.Error(), "tls: ")
 	}
 
 	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return TLSName, "the certificate is for other names"
+		return OutcomeTLSName, "the certificate is for other names"
 	}
 
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
-		return TLSExpired, "the certificate is not valid yet or no longer"
+		return OutcomeTLSExpired, "the certificate is not valid yet or no longer"
 	}
 
 	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return TLSUntrusted, "the certificate's authority is not trusted"
+		return OutcomeTLSUntrusted, "the certificate's authority is not trusted"
 	}
 
 	switch outcome, detail := dialOutcome(err); outcome {
-	case Timeout:
-		return TLSTimeout, "connected, and no answer to the TLS handshake"
-	case Failed:
-		return TLSRefused, "the TLS handshake fails: " + detail
+	case OutcomeTimeout:
+		return OutcomeTLSTimeout, "connected, and no answer to the TLS handshake"
+	case OutcomeFailed:
+		return OutcomeTLSRefused, "the TLS handshake fails: " + detail
 	default:
 		return outcome, detail
 	}

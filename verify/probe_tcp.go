@@ -20,7 +20,7 @@ func (c *Checker) tryTCP(ctx context.Context, target Target, result *Result) {
 
 	_ = conn.Close() // that it was open is all that counts
 
-	result.Outcome = OK
+	result.Outcome = OutcomeOK
 }
 
 // connect opens a connection to where the target is, to one address after another. It sets what the result says about
@@ -67,7 +67,7 @@ func (c *Checker) locate(ctx context.Context, target Target, result *Result) []n
 	}
 
 	result.DNS = c.askSystem(ctx, target.host)
-	if result.DNS.Outcome != OK {
+	if result.DNS.Outcome != OutcomeOK {
 		result.Outcome, result.Detail = result.DNS.Outcome, result.DNS.Detail
 
 		return nil
@@ -84,15 +84,15 @@ func dialOutcome(err error) (Outcome, string) {
 
 	switch {
 	case isAny(err, errnoRefused):
-		return Refused, "connection refused"
+		return OutcomeRefused, "connection refused"
 	case isAny(err, errnoUnreachable):
-		return Unreachable, "no route to the address"
+		return OutcomeUnreachable, "no route to the address"
 	case isAny(err, errnoReset), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return Closed, "the other side closed the connection"
+		return OutcomeClosed, "the other side closed the connection"
 	case errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return Timeout, "no answer"
+		return OutcomeTimeout, "no answer"
 	default:
-		return Failed, oneLine(err)
+		return OutcomeFailed, oneLine(err)
 	}
 }
 

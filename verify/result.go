@@ -81,6 +81,8 @@ type Result struct {
 	Port    uint16     `json:"port,omitempty"`
 	// Latency is how long the last attempt took: to the connection of tcp, to the header of https, to the answer of dns.
 	Latency Duration `json:"latency"`
+	// LatencySeconds is Latency as a number.
+	LatencySeconds float64 `json:"latencySeconds"`
 	// Attempts counts the attempts, 1 without waiting.
 	Attempts int `json:"attempts"`
 
@@ -95,7 +97,7 @@ type Result struct {
 }
 
 // OK reports whether the target was reached.
-func (r Result) OK() bool { return r.Outcome == OK }
+func (r Result) OK() bool { return r.Outcome == OutcomeOK }
 
 // SystemResolver is what [DNS.Server] holds for the resolver that the system is configured with.
 const SystemResolver = "system"

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"crypto/x509"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // exitUnseen is the exit code for what could not be looked at, while nothing was found to be wrong.
@@ -96,7 +96,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.IntVar(&f.parallel, "parallel", verify.DefaultParallel, "`number` of targets to try at a time")
 	flags.StringVar(&f.from, "from", "", "`place` that this runs in: host, pod or node (default: pod in a pod, else host)")
 	flags.StringArrayVar(&f.also, "also", nil,
-		"take the results in `file` into the diagnosis, the -o json output of a run in another place; can be repeated")
+		"take the results in `file` into the diagnosis, the -o json output of a run in another place or the log of the Job; can be repeated")
 	flags.StringVar(&f.caFile, "ca-file", "", "verify certificates against the PEM certificates in `file` (default: the system's)")
 	flags.BoolVar(&f.insecure, "insecure", false, "do not verify certificates")
 	flags.StringVar(&f.magicDNS, "magic-dns", verify.DefaultMagicDNS().Addr().String(), "`address` of MagicDNS, for tailnet://")
@@ -143,34 +143,39 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	progress := p.newProgress(flags, targets)
 	checker.OnAttempt = progress.attempt
 
-	report := verifyReport{From: checker.From, Results: checker.Check(ctx, targets)}
-	report.Findings = verify.Diagnose(append(also, report.Results...))
+	check := &report.Check{Checker: checker, Targets: targets, Also: also, Wanted: wanted, Wait: flags.wait}
 
 	if flags.looksAtNodes() {
-		if report.Nodes, err = inspect(ctx, flags, wanted, progress); err != nil {
-			progress.end()
-
+		talos, err := flags.connect(ctx)
+		if err != nil {
 			return err
 		}
 
-		report.Findings = verify.Merge(append(report.Findings, nodes.Diagnose(report.Nodes, wanted)...))
+		defer func() { _ = talos.Close() }() // nothing is lost with it
+
+		progress.allNodes = len(talos.Nodes)
+		check.Nodes = talos.Nodes
+		check.Inspector = &nodes.Inspector{Client: talos.Client, Timeout: flags.timeout, OnNode: progress.node}
 	}
 
 	if flags.api {
-		if err := p.lookUp(ctx, flags, wanted, &report); err != nil {
-			progress.end()
-
+		if err := p.lookUp(flags, check); err != nil {
 			return err
 		}
 	}
 
+	found, err := check.Run(ctx)
 	progress.end()
 
-	if err := p.writeReport(flags.output, report); err != nil {
+	if err != nil {
+		return exitError{err, exitUnseen}
+	}
+
+	if err := p.writeReport(flags.output, found); err != nil {
 		return err
 	}
 
-	return report.failure()
+	return failureOf(found)
 }
 
 func (p *program) printManifest(flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
@@ -292,12 +297,12 @@ func readResults(files []string) ([]verify.Result, error) {
 			return nil, exitError{fmt.Errorf("also: %w", err), exitUnseen}
 		}
 
-		var report verifyReport
-		if err := json.Unmarshal(text, &report); err != nil || len(report.Results) == 0 {
-			return nil, usagef("also %s holds no results: give what talos-tsbridge verify -o json printed", quote.Value(file))
+		read, err := report.Read(text)
+		if err != nil {
+			return nil, usagef("also %s: %w", quote.Value(file), err)
 		}
 
-		results = append(results, report.Results...)
+		results = append(results, read...)
 	}
 
 	return results, nil
@@ -306,7 +311,7 @@ func readResults(files []string) ([]verify.Result, error) {
 // newProgress returns what tells a person at a terminal what is waited for; on anything else it is silent.
 func (p *program) newProgress(flags *verifyFlags, targets []verify.Target) *progress {
 	if flags.quiet || !isTerminal(p.stderr) {
-		return &progress{out: io.Discard, until: time.Now().Add(flags.wait)}
+		return &progress{out: io.Discard}
 	}
 
 	return &progress{out: p.stderr, total: len(targets), until: time.Now().Add(flags.wait), outcomes: map[string]verify.Outcome{}}

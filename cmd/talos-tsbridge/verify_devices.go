@@ -4,15 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"time"
 
 	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
-	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // deviceFlags are the flags of verify that are about the Tailscale API.
@@ -28,46 +27,42 @@ func (f *deviceFlags) bindDevices(flags *pflag.FlagSet) {
 	flags.StringVar(&f.advertiseTags, "advertise-tags", "", "tags that they should have, a comma-separated `list` (default: those of --patch)")
 }
 
-// lookUp asks the Tailscale API about the nodes of the report, and adds what it says.
-func (p *program) lookUp(ctx context.Context, flags *verifyFlags, wanted *nodes.Wanted, report *verifyReport) error {
-	expected, err := flags.expected(report.Nodes, wanted)
+// lookUp makes the check look the nodes up in the tailnet.
+func (p *program) lookUp(flags *verifyFlags, check *report.Check) error {
+	tags, err := flags.tags(check.Wanted)
 
 	minter, credentialErr := mint.FromEnv(p.environment.lookup)
 	if credentialErr != nil {
 		credentialErr = exitError{credentialErr, exitUnseen}
 	}
 
-	if err := errors.Join(err, credentialErr); err != nil {
-		return err
+	check.LookUp = func(ctx context.Context) (*devices.Tailnet, error) {
+		return devices.Fetch(ctx, minter, mint.DefaultDescription)
 	}
+	check.Expected = func(seen []nodes.Node) []devices.Expected { return flags.expected(seen, tags) }
 
-	report.Tailnet, err = devices.Fetch(ctx, minter, mint.DefaultDescription)
-	if err != nil {
-		return exitError{err, exitUnseen}
+	return errors.Join(err, credentialErr)
+}
+
+// tags returns the tags that devices should have.
+func (f *deviceFlags) tags(wanted *nodes.Wanted) ([]string, error) {
+	switch {
+	case f.advertiseTags != "":
+		tags, err := tailaddr.ParseTags([]string{f.advertiseTags})
+		if err != nil {
+			return nil, usagef("advertise-tags: %w", err)
+		}
+
+		return tags, nil
+	case wanted != nil:
+		return wanted.Tags(), nil
+	default:
+		return nil, nil
 	}
-
-	all := report.Tailnet.Devices
-	report.Findings = verify.Merge(append(report.Findings, devices.Diagnose(report.Tailnet, expected, time.Now())...))
-	report.Tailnet.Devices = devices.Matching(all, expected)
-
-	return nil
 }
 
 // expected returns the devices that the nodes and the names given should be.
-func (f *deviceFlags) expected(seen []nodes.Node, wanted *nodes.Wanted) ([]devices.Expected, error) {
-	var (
-		tags []string
-		err  error
-	)
-
-	if f.advertiseTags != "" {
-		if tags, err = tailaddr.ParseTags([]string{f.advertiseTags}); err != nil {
-			return nil, usagef("advertise-tags: %w", err)
-		}
-	} else if wanted != nil {
-		tags = wanted.Tags()
-	}
-
+func (f *deviceFlags) expected(seen []nodes.Node, tags []string) []devices.Expected {
 	var expected []devices.Expected
 
 	for _, node := range seen {
@@ -80,5 +75,5 @@ func (f *deviceFlags) expected(seen []nodes.Node, wanted *nodes.Wanted) ([]devic
 		expected = append(expected, devices.Expected{Name: name, Tags: tags})
 	}
 
-	return expected, nil
+	return expected
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // Nodes are found in the tailnet by the names they have, with the tags that the patch asks for; other devices are left out.
@@ -40,7 +41,7 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 		require.NoError(t, err)
 	}
 
-	verifyWith := func(tags string, more ...string) (int, verifyReport, string) {
+	verifyWith := func(tags string, more ...string) (int, report.Report, string) {
 		var stdout, stderr bytes.Buffer
 
 		code := run(t.Context(), []string{"-o", patch, "--quiet", "--advertise-tags", tags, "--role", "controlplane"},
@@ -50,12 +51,12 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 		args := append([]string{"verify", "--talosconfig", talosconfig, "--nodes", "healthy", "--api", "--patch", patch}, more...)
 		code = run(t.Context(), args, credentials(tailnet), strings.NewReader(""), &stdout, &stderr)
 
-		var report verifyReport
+		var found report.Report
 		if len(more) > 0 {
-			require.NoError(t, json.Unmarshal(stdout.Bytes(), &report), stdout.String())
+			require.NoError(t, json.Unmarshal(stdout.Bytes(), &found), stdout.String())
 		}
 
-		return code, report, stdout.String()
+		return code, found, stdout.String()
 	}
 
 	code, _, shown := verifyWith("tag:edge")
@@ -65,11 +66,11 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 	assert.NotContains(t, shown, "laptop")
 	assert.NotContains(t, shown, "tskey")
 
-	code, report, _ := verifyWith("tag:k8s", "-o", "json")
+	code, found, _ := verifyWith("tag:k8s", "-o", "json")
 	assert.Equal(t, exitFailed, code, "the patch adds the tags to TS_EXTRA_ARGS, and the node lacks them")
-	require.Len(t, report.Tailnet.Devices, 1)
+	require.Len(t, found.Tailnet.Devices, 1)
 
-	for _, finding := range report.Findings {
+	for _, finding := range found.Findings {
 		assert.NotEqual(t, devices.CodeTags, finding.Code)
 	}
 }

@@ -4,12 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"time"
 
 	"github.com/spf13/pflag"
 
-	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
@@ -59,33 +56,12 @@ func (f *talosFlags) wanted() (*nodes.Wanted, error) {
 	return wanted, nil
 }
 
-// inspect asks the nodes, again for as long as the user waits and something is wrong with them.
-func inspect(ctx context.Context, flags *verifyFlags, wanted *nodes.Wanted, progress *progress) ([]nodes.Node, error) {
-	talos, err := nodes.Connect(ctx, nodes.Connection{
-		Talosconfig: flags.talosconfig, Context: flags.context, Endpoints: flags.endpoints, Nodes: flags.nodes,
-	})
+// connect returns a connection to the nodes that the flags name.
+func (f *talosFlags) connect(ctx context.Context) (*nodes.Talos, error) {
+	talos, err := nodes.Connect(ctx, nodes.Connection{Talosconfig: f.talosconfig, Context: f.context, Endpoints: f.endpoints, Nodes: f.nodes})
 	if err != nil {
 		return nil, exitError{err, exitUnseen}
 	}
 
-	defer func() { _ = talos.Close() }() // nothing is lost with it
-
-	inspector := &nodes.Inspector{Client: talos.Client, Timeout: flags.timeout, OnNode: progress.node}
-
-	for {
-		progress.nodes(len(talos.Nodes))
-
-		seen := inspector.Inspect(ctx, talos.Nodes)
-		wrong := slices.ContainsFunc(nodes.Diagnose(seen, wanted), func(f verify.Finding) bool { return f.Severity != verify.Warning })
-
-		if !wrong || time.Now().Add(verify.DefaultInterval).After(progress.until) {
-			return seen, nil
-		}
-
-		select {
-		case <-time.After(verify.DefaultInterval):
-		case <-ctx.Done():
-			return seen, nil
-		}
-	}
+	return talos, nil
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -16,8 +17,11 @@ type progress struct {
 	until    time.Time
 	outcomes map[string]verify.Outcome
 
-	// asked counts the nodes of a round, of which there are allNodes.
-	asked, allNodes int
+	// asked holds the nodes that were asked at least once, of which there are allNodes.
+	asked    map[string]bool
+	allNodes int
+	// guard is for targets and nodes, which are looked at together.
+	guard sync.Mutex
 	// shown is set once there is something to erase.
 	shown bool
 }
@@ -30,12 +34,15 @@ func (p *progress) attempt(result verify.Result) {
 		return
 	}
 
+	p.guard.Lock()
+	defer p.guard.Unlock()
+
 	p.outcomes[result.Target] = result.Outcome
 
 	reached := 0
 
 	for _, outcome := range p.outcomes {
-		if outcome == verify.OK {
+		if outcome == verify.OutcomeOK {
 			reached++
 		}
 	}
@@ -48,16 +55,22 @@ func (p *progress) attempt(result verify.Result) {
 	p.show(line)
 }
 
-// nodes begins a round of asking nodes.
-func (p *progress) nodes(total int) { p.asked, p.allNodes = 0, total }
-
 // node shows that a node was asked.
 func (p *progress) node(node nodes.Node) {
-	p.asked++
-
-	if p.out != io.Discard {
-		p.show(fmt.Sprintf("%d of %d nodes asked, %s took %s", p.asked, p.allNodes, node.Address, node.Took))
+	if p.out == io.Discard {
+		return
 	}
+
+	p.guard.Lock()
+	defer p.guard.Unlock()
+
+	if p.asked == nil {
+		p.asked = map[string]bool{}
+	}
+
+	p.asked[node.Address] = true
+
+	p.show(fmt.Sprintf("%d of %d nodes asked, %s took %s", len(p.asked), p.allNodes, node.Address, node.Took))
 }
 
 func (p *progress) show(line string) {

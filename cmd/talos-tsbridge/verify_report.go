@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -16,6 +15,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // The forms of the output.
@@ -24,30 +24,21 @@ const (
 	outputJSON  = "json"
 )
 
-// verifyReport is what verify found. Its JSON is what --also reads.
-type verifyReport struct {
-	From     verify.Place     `json:"from"`
-	Results  []verify.Result  `json:"results"`
-	Nodes    []nodes.Node     `json:"nodes,omitempty"`
-	Tailnet  *devices.Tailnet `json:"tailnet,omitempty"`
-	Findings []verify.Finding `json:"findings"`
-}
-
-// failure returns the error that ends the program, with its exit code, or nil when nothing is wrong.
-func (r verifyReport) failure() error {
+// failureOf returns the error that ends the program, with its exit code, or nil when nothing is wrong.
+func failureOf(found *report.Report) error {
 	count := map[verify.Severity]int{}
-	for _, finding := range r.Findings {
+	for _, finding := range found.Findings {
 		count[finding.Severity]++
 	}
 
-	switch {
-	case count[verify.Fault] > 0:
-		return exitError{fmt.Errorf("%s found", plural(count[verify.Fault], "fault")), exitFailed}
-	case count[verify.Unseen] > 0:
-		return exitError{fmt.Errorf("%s could not be looked at", plural(count[verify.Unseen], "thing")), exitUnseen}
+	switch found.Worst() {
+	case verify.SeverityFault:
+		return exitError{fmt.Errorf("%s found", plural(count[verify.SeverityFault], "fault")), exitFailed}
+	case verify.SeverityUnknown:
+		return exitError{fmt.Errorf("%s could not be looked at", plural(count[verify.SeverityUnknown], "thing")), exitUnseen}
+	default:
+		return nil
 	}
-
-	return nil
 }
 
 func plural(n int, noun string) string {
@@ -58,28 +49,19 @@ func plural(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-func (p *program) writeReport(form string, report verifyReport) error {
+func (p *program) writeReport(form string, found *report.Report) error {
 	var text bytes.Buffer
 
 	if form == outputJSON {
-		encoder := json.NewEncoder(&text)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-
-		// an empty list is one, for programs that read it
-		if report.Findings == nil {
-			report.Findings = []verify.Finding{}
-		}
-
-		if err := encoder.Encode(report); err != nil {
+		if err := found.WriteJSON(&text); err != nil {
 			return fmt.Errorf("encoding the results: %w", err)
 		}
 	} else {
 		table := tableWriter{out: &text, colour: p.wantsColour()}
-		table.results(report.Results)
-		table.nodes(report.Nodes)
-		table.devices(report.Tailnet)
-		table.findings(report.Findings)
+		table.results(found.Results)
+		table.nodes(found.Nodes)
+		table.devices(found.Tailnet)
+		table.findings(found.Findings)
 	}
 
 	if _, err := p.stdout.Write(text.Bytes()); err != nil {
@@ -223,7 +205,7 @@ func (t tableWriter) nodes(seen []nodes.Node) {
 
 		switch {
 		case node.Failure != "":
-			state = "unseen"
+			state = "unknown"
 		case node.Service != nil:
 			state, since, restarts = node.Service.State, time.Duration(node.Service.For).Round(time.Second).String(), strconv.Itoa(node.Service.Restarts)
 		}
@@ -304,7 +286,7 @@ func addresses(list []netip.Addr) string {
 func (t tableWriter) findings(findings []verify.Finding) {
 	for _, finding := range findings {
 		colour := yellow
-		if finding.Severity == verify.Fault {
+		if finding.Severity == verify.SeverityFault {
 			colour = red
 		}
 

@@ -31,6 +31,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // verifyServers are the servers that the scripts of verify find through variables: OPEN and SHUT, the addresses of a
@@ -209,8 +210,8 @@ func TestVerifyColour(t *testing.T) {
 	t.Parallel()
 
 	results := []verify.Result{
-		{Target: "tcp://100.82.13.87:8200", Outcome: verify.OK, Latency: verify.Duration(1200 * time.Microsecond), Attempts: 3},
-		{Target: "tailnet://vault", Outcome: verify.NoSuchName, Detail: "no such name", Attempts: 1},
+		{Target: "tcp://100.82.13.87:8200", Outcome: verify.OutcomeOK, Latency: verify.Duration(1200 * time.Microsecond), Attempts: 3},
+		{Target: "tailnet://vault", Outcome: verify.OutcomeNoSuchName, Detail: "no such name", Attempts: 1},
 	}
 
 	var plain, coloured bytes.Buffer
@@ -234,8 +235,8 @@ func TestVerifyProgress(t *testing.T) {
 	var shown bytes.Buffer
 
 	p := &progress{out: &shown, total: 2, until: time.Now().Add(time.Minute), outcomes: map[string]verify.Outcome{}}
-	p.attempt(verify.Result{Target: "tcp://h:1", Outcome: verify.OK})
-	p.attempt(verify.Result{Target: "tcp://" + strings.Repeat("h", 80) + ":1", Outcome: verify.Refused})
+	p.attempt(verify.Result{Target: "tcp://h:1", Outcome: verify.OutcomeOK})
+	p.attempt(verify.Result{Target: "tcp://" + strings.Repeat("h", 80) + ":1", Outcome: verify.OutcomeRefused})
 	p.end()
 
 	lines := strings.Split(shown.String(), eraseLine)
@@ -251,21 +252,21 @@ func TestVerifyExitCodes(t *testing.T) {
 	t.Parallel()
 
 	for want, severities := range map[int][]verify.Severity{
-		exitFailed: {verify.Warning, verify.Unseen, verify.Fault},
-		exitUnseen: {verify.Warning, verify.Unseen},
+		exitFailed: {verify.SeverityWarning, verify.SeverityUnknown, verify.SeverityFault},
+		exitUnseen: {verify.SeverityWarning, verify.SeverityUnknown},
 	} {
-		var report verifyReport
+		found := &report.Report{}
 		for _, severity := range severities {
-			report.Findings = append(report.Findings, verify.Finding{Severity: severity})
+			found.Findings = append(found.Findings, verify.Finding{Severity: severity})
 		}
 
 		var failure exitError
 
-		require.ErrorAs(t, report.failure(), &failure)
+		require.ErrorAs(t, failureOf(found), &failure)
 		assert.Equal(t, want, failure.code)
 	}
 
-	require.NoError(t, verifyReport{Findings: []verify.Finding{{Severity: verify.Warning}}}.failure())
+	require.NoError(t, failureOf(&report.Report{Findings: []verify.Finding{{Severity: verify.SeverityWarning}}}))
 }
 
 // Waiting ends when the target is reached, and the attempts are told.
@@ -298,12 +299,12 @@ func TestVerifyWait(t *testing.T) {
 	assert.Equal(t, exitDone, code, stderr.String())
 	assert.Empty(t, stderr.String(), "no progress where nobody looks")
 
-	var report verifyReport
+	var found report.Report
 
-	require.NoError(t, json.Unmarshal(stdout.Bytes(), &report))
-	assert.Equal(t, verify.OK, report.Results[0].Outcome)
-	assert.Equal(t, 2, report.Results[0].Attempts)
-	assert.Equal(t, []verify.Finding{}, report.Findings)
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found))
+	assert.Equal(t, verify.OutcomeOK, found.Results[0].Outcome)
+	assert.Equal(t, 2, found.Results[0].Attempts)
+	assert.Equal(t, []verify.Finding{}, found.Findings)
 }
 
 // Every flag of verify has its variable, and wrong ones are refused together.

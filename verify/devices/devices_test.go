@@ -56,22 +56,22 @@ func TestDevices(t *testing.T) {
 		cause    string
 	}{
 		{"as it should be", tagged, nil, devices.Expected{Name: "lab"}, "", "", ""},
-		{"missing", tagged, nil, devices.Expected{Name: "other"}, devices.CodeMissing, verify.Fault, "no device of this name"},
+		{"missing", tagged, nil, devices.Expected{Name: "other"}, devices.CodeMissing, verify.SeverityFault, "no device of this name"},
 		{"under another name", tagged, nil, devices.Expected{Name: "other", Addresses: []netip.Addr{netip.MustParseAddr("100.64.0.1")}}, "", "", ""},
-		{"without a tag", tagged, nil, devices.Expected{Name: "lab", Tags: []string{"tag:k8s", "tag:edge"}}, devices.CodeTags, verify.Fault, "lacks tag:edge"},
+		{"without a tag", tagged, nil, devices.Expected{Name: "lab", Tags: []string{"tag:k8s", "tag:edge"}}, devices.CodeTags, verify.SeverityFault, "lacks tag:edge"},
 		{"not approved", mint.Options{Tags: []string{"tag:k8s"}, RequireApproval: true}, nil, devices.Expected{Name: "lab"},
-			devices.CodeUnauthorized, verify.Fault, "waits for approval"},
+			devices.CodeUnauthorized, verify.SeverityFault, "waits for approval"},
 		{"ephemeral", mint.Options{Tags: []string{"tag:k8s"}, Ephemeral: true}, nil, devices.Expected{Name: "lab"},
-			devices.CodeEphemeral, verify.Fault, "is ephemeral"},
+			devices.CodeEphemeral, verify.SeverityFault, "is ephemeral"},
 		{"expired", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.Expires = now.Add(-time.Hour) })
-		}, devices.Expected{Name: "lab"}, devices.CodeExpired, verify.Fault, "login expired"},
+		}, devices.Expected{Name: "lab"}, devices.CodeExpired, verify.SeverityFault, "login expired"},
 		{"will expire", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.Expires = now.Add(time.Hour) })
-		}, devices.Expected{Name: "lab"}, devices.CodeExpires, verify.Warning, "log in again"},
+		}, devices.Expected{Name: "lab"}, devices.CodeExpires, verify.SeverityWarning, "log in again"},
 		{"offline", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.LastSeen = now.Add(-time.Hour) })
-		}, devices.Expected{Name: "lab"}, devices.CodeOffline, verify.Fault, "not connected"},
+		}, devices.Expected{Name: "lab"}, devices.CodeOffline, verify.SeverityFault, "not connected"},
 		{"a moment offline", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.LastSeen = now.Add(-time.Minute) })
 		}, devices.Expected{Name: "lab"}, "", "", ""},
@@ -176,7 +176,7 @@ func TestUnusedKeys(t *testing.T) {
 			findings := devices.Diagnose(fetched, nil, time.Now())
 			require.Len(t, findings, 1)
 			assert.Equal(t, devices.CodeUnusedKeys, findings[0].Code)
-			assert.Equal(t, verify.Warning, findings[0].Severity)
+			assert.Equal(t, verify.SeverityWarning, findings[0].Severity)
 			assert.Contains(t, findings[0].Next[0], "key revoke "+left.ID())
 
 			fetched, err = devices.Fetch(t.Context(), minter, "somebody elses")
@@ -210,7 +210,7 @@ func TestScopes(t *testing.T) {
 		findings := devices.Diagnose(fetched, []devices.Expected{{Name: "lab"}}, time.Now())
 		require.Len(t, findings, 1)
 		assert.Equal(t, devices.CodeUnread, findings[0].Code)
-		assert.Equal(t, verify.Unseen, findings[0].Severity)
+		assert.Equal(t, verify.SeverityUnknown, findings[0].Severity)
 		assert.NotContains(t, findings[0].Cause, credential.Secret)
 	}
 }

@@ -56,14 +56,14 @@ func Diagnose(fetched *Tailnet, expected []Expected, now time.Time) []verify.Fin
 
 	if fetched.Unread != "" {
 		findings = append(findings, verify.Finding{
-			Code: CodeUnread, Severity: verify.Unseen, Subjects: []string{"auth keys"}, Cause: fetched.Unread,
+			Code: CodeUnread, Severity: verify.SeverityUnknown, Subjects: []string{"auth keys"}, Cause: fetched.Unread,
 			Next: []string{"give the credential the scope auth_keys:read"},
 		})
 	}
 
 	for _, key := range fetched.UnusedKeys {
 		findings = append(findings, verify.Finding{
-			Code: CodeUnusedKeys, Severity: verify.Warning, Subjects: []string{"auth key " + key.ID},
+			Code: CodeUnusedKeys, Severity: verify.SeverityWarning, Subjects: []string{"auth key " + key.ID},
 			Cause: "an auth key was minted and not used up: until " + key.Expires.UTC().Format(time.RFC3339) + " whoever has it can join the tailnet",
 			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + key.ID},
 		})
@@ -82,47 +82,47 @@ func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
 
 	device, others := t.find(node)
 	if device == nil {
-		add(verify.Fault, CodeMissing, "the tailnet has no device of this name or address",
+		add(verify.SeverityFault, CodeMissing, "the tailnet has no device of this name or address",
 			"look whether the node logged in: talosctl logs ext-tailscale; an auth key of another tailnet puts it there")
 
 		return findings
 	}
 
 	if len(others) > 0 {
-		add(verify.Fault, CodeDuplicate, "the node registered more than once, as "+device.String()+" and "+strings.Join(others, ", ")+
+		add(verify.SeverityFault, CodeDuplicate, "the node registered more than once, as "+device.String()+" and "+strings.Join(others, ", ")+
 			": it lost its state, and the name leads to what it was before",
 			"delete the devices that are not the node's (admin console, Machines), and give the node its name back there",
 			"keep TS_STATE_DIR at /var/lib/tailscale, the one directory that outlives the service")
 	}
 
 	if !device.Authorized {
-		add(verify.Fault, CodeUnauthorized, "the device waits for approval", "approve it (admin console, Machines), and mint keys that are pre-authorized")
+		add(verify.SeverityFault, CodeUnauthorized, "the device waits for approval", "approve it (admin console, Machines), and mint keys that are pre-authorized")
 	}
 
 	switch {
 	case device.Expires.IsZero():
 	case !device.Expires.After(now):
-		add(verify.Fault, CodeExpired, "the device's login expired at "+device.Expires.UTC().Format(time.RFC3339),
+		add(verify.SeverityFault, CodeExpired, "the device's login expired at "+device.Expires.UTC().Format(time.RFC3339),
 			"give it a tag, which ends expiry, or disable key expiry for it (admin console, Machines), and let it log in again")
 	default:
-		add(verify.Warning, CodeExpires, "the device has to log in again at "+device.Expires.UTC().Format(time.RFC3339)+", which no one will do on a node",
+		add(verify.SeverityWarning, CodeExpires, "the device has to log in again at "+device.Expires.UTC().Format(time.RFC3339)+", which no one will do on a node",
 			"give it a tag, which ends expiry, or disable key expiry for it (admin console, Machines)")
 	}
 
 	if missing := slices.DeleteFunc(slices.Clone(node.Tags), func(tag string) bool { return slices.Contains(device.Tags, tag) }); len(missing) > 0 {
-		add(verify.Fault, CodeTags, "the device lacks "+strings.Join(missing, ", "),
+		add(verify.SeverityFault, CodeTags, "the device lacks "+strings.Join(missing, ", "),
 			"set the tags (admin console, Machines); a changed --advertise-tags has no effect on a node that is logged in, unless it starts once with "+
 				"TS_AUTH_ONCE=false and without TS_AUTHKEY")
 	}
 
 	const patience = 5 * time.Minute
 	if !device.LastSeen.IsZero() && now.Sub(device.LastSeen) > patience {
-		add(verify.Fault, CodeOffline, "the device is not connected, and was last seen at "+device.LastSeen.UTC().Format(time.RFC3339),
+		add(verify.SeverityFault, CodeOffline, "the device is not connected, and was last seen at "+device.LastSeen.UTC().Format(time.RFC3339),
 			"look at the service on the node: talos-tsbridge verify --nodes NODE")
 	}
 
 	if device.Ephemeral {
-		add(verify.Fault, CodeEphemeral, "the device is ephemeral: the tailnet deletes it after an outage, and the state that the node kept is void then",
+		add(verify.SeverityFault, CodeEphemeral, "the device is ephemeral: the tailnet deletes it after an outage, and the state that the node kept is void then",
 			"delete it, and let the node join with a key that is not ephemeral")
 	}
 

@@ -78,19 +78,19 @@ func (d *diagnosis) add(severity verify.Severity, code verify.Code, cause string
 }
 
 func (d *diagnosis) fault(code verify.Code, cause string, next ...string) {
-	d.add(verify.Fault, code, cause, next...)
+	d.add(verify.SeverityFault, code, cause, next...)
 }
 
 func (d *diagnosis) run() {
 	if d.Failure != "" {
-		d.add(verify.Unseen, CodeUnreachable, d.Failure,
+		d.add(verify.SeverityUnknown, CodeUnreachable, d.Failure,
 			"check the node's address, and the endpoints of the talosconfig: talosctl version --nodes "+d.Address)
 
 		return
 	}
 
 	for _, unread := range d.Unread {
-		d.add(verify.Unseen, CodeUnread, "could not read "+unread, "use a talosconfig with the role os:admin, which the document with the auth key takes")
+		d.couldNotRead(unread)
 	}
 
 	d.extension()
@@ -99,22 +99,36 @@ func (d *diagnosis) run() {
 	d.config()
 }
 
-// extension reports the first plank that is missing between the image and the address: those after it are missing
-// because of it.
+// couldNotRead says what a question without an answer takes.
+func (d *diagnosis) couldNotRead(unread Unread) {
+	what := "could not read " + unread.Question.about()
+
+	if unread.Reason == ReasonRole {
+		d.add(verify.SeverityUnknown, CodeUnread, what+": the role of the talosconfig may not",
+			"use a talosconfig with the role os:admin: the document with the auth key, and the machine config, are read with no other")
+
+		return
+	}
+
+	d.add(verify.SeverityUnknown, CodeUnread, what+": "+unread.Detail, "ask again, and see whether talosctl can read it: talosctl get --nodes "+d.Address)
+}
+
+// extension reports the first step that fails on the way from the image to a tailnet address; later ones fail because of
+// it.
 func (d *diagnosis) extension() {
 	switch {
-	case d.Extension == "" && !d.unread("the extensions"):
+	case d.Extension == "" && !d.unread(QuestionExtensions):
 		d.fault(CodeExtensionMissing, "the tailscale extension is not in the image that the node booted",
 			"make an image with siderolabs/tailscale in the Image Factory, and upgrade to it: talosctl upgrade --image factory.talos.dev/installer/SCHEMATIC:VERSION",
 			"the document alone does nothing without it")
-	case !d.Configured && !d.unread("whether the extension has a document"):
+	case !d.Configured && !d.unread(QuestionConfigStatus):
 		d.fault(CodeConfigMissing, "there is no ExtensionServiceConfig document named tailscale, and the extension waits for one",
 			"patch the node's machine config with what talos-tsbridge prints: talosctl patch mc --patch @/dev/stdin")
 	case !d.service():
 	case lastValues(d.Environment)["TS_USERSPACE"] == "true":
 		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE=true, without a network device: pods do not reach the tailnet through the node",
 			"leave --userspace out of the patch")
-	case !slices.ContainsFunc(d.TailnetAddresses, tailaddr.Contains) && !d.unread("the addresses"):
+	case !slices.ContainsFunc(d.TailnetAddresses, tailaddr.Contains) && !d.unread(QuestionAddresses):
 		d.fault(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet: the node is not logged in, or waits for approval",
 			"look at what it says: talosctl logs ext-tailscale",
 			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key")
@@ -129,7 +143,7 @@ func (d *diagnosis) service() bool {
 	)
 
 	if d.Service == nil {
-		if !d.unread("the services") {
+		if !d.unread(QuestionServices) {
 			d.fault(CodeServiceDown, "Talos has no service ext-tailscale, although the extension is in the image",
 				"look at what it says: talosctl dmesg; the extension and Talos must be of versions that go together")
 		}
@@ -159,15 +173,11 @@ func (d *diagnosis) service() bool {
 
 		return false
 	case s.Restarts > 0:
-		d.add(verify.Warning, CodeServiceRestarted, fmt.Sprintf("the service ext-tailscale runs, and was restarted %d times", s.Restarts),
+		d.add(verify.SeverityWarning, CodeServiceRestarted, fmt.Sprintf("the service ext-tailscale runs, and was restarted %d times", s.Restarts),
 			"look at why: talosctl logs ext-tailscale; a changed document restarts it too, which is no fault")
 	}
 
 	return true
-}
-
-func (d *diagnosis) unread(what string) bool {
-	return slices.ContainsFunc(d.Unread, func(unread string) bool { return strings.HasPrefix(unread, what+":") })
 }
 
 func (d *diagnosis) nodeIP() {
@@ -179,7 +189,7 @@ func (d *diagnosis) nodeIP() {
 	inTailnet, outside := d.misplaced(d.NodeIPs, wanted)
 
 	switch {
-	case len(d.NodeIPs) == 0 && !d.unread("the node IP"):
+	case len(d.NodeIPs) == 0 && !d.unread(QuestionNodeIP):
 		d.fault(CodeNodeIPMissing, "no address of the node lies in "+orNone(d.NodeIPSubnets)+", so Talos does not start the kubelet",
 			"give the subnet of the node's LAN with --node-ip-subnet, for IPv6 clusters an IPv6 one")
 	case len(inTailnet) > 0:

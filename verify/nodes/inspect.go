@@ -47,39 +47,35 @@ type Inspector struct {
 	Timeout time.Duration
 	// Parallel is how many nodes are asked at a time. Default: [DefaultParallel].
 	Parallel int
-	// OnNode, if set, is given each node once it was asked, one at a time.
+	// Wait is for how long a node is asked again while [Diagnose] finds more than warnings. Default: 0, asked once.
+	Wait time.Duration
+	// Interval is the pause between two rounds of questions to a node. Default: [verify.DefaultInterval].
+	Interval time.Duration
+	// Wanted is what Diagnose is given for that. Default: nil.
+	Wanted *Wanted
+	// OnNode, if set, is given each node whenever it was asked, one at a time.
 	OnNode func(Node)
+
+	notify sync.Mutex
 }
 
 // Inspect asks the nodes, and returns what each says, in their order. A node that does not answer has a Failure.
 func (i *Inspector) Inspect(ctx context.Context, addresses []string) []Node {
-	parallel, timeout := i.Parallel, i.Timeout
+	parallel := i.Parallel
 	if parallel <= 0 {
 		parallel = DefaultParallel
 	}
 
-	if timeout <= 0 {
-		timeout = DefaultTimeout
-	}
-
 	var (
-		group  errgroup.Group
-		notify sync.Mutex
-		nodes  = make([]Node, len(addresses))
+		group errgroup.Group
+		nodes = make([]Node, len(addresses))
 	)
 
 	group.SetLimit(parallel)
 
 	for n, address := range addresses {
 		group.Go(func() error {
-			nodes[n] = i.ask(ctx, address, timeout)
-
-			if i.OnNode != nil {
-				notify.Lock()
-				defer notify.Unlock()
-
-				i.OnNode(nodes[n])
-			}
+			nodes[n] = i.askUntilWell(ctx, address)
 
 			return nil
 		})
@@ -90,6 +86,41 @@ func (i *Inspector) Inspect(ctx context.Context, addresses []string) []Node {
 	return nodes
 }
 
+// askUntilWell asks a node until nothing is wrong with it or the time is over.
+func (i *Inspector) askUntilWell(ctx context.Context, address string) Node {
+	timeout, interval := i.Timeout, i.Interval
+	if timeout <= 0 {
+		timeout = DefaultTimeout
+	}
+
+	if interval <= 0 {
+		interval = verify.DefaultInterval
+	}
+
+	deadline := time.Now().Add(i.Wait)
+
+	for {
+		node := i.ask(ctx, address, timeout)
+
+		if i.OnNode != nil {
+			i.notify.Lock()
+			i.OnNode(node)
+			i.notify.Unlock()
+		}
+
+		worst := verify.Worst(Diagnose([]Node{node}, i.Wanted))
+		if worst == "" || worst == verify.SeverityWarning || time.Now().Add(interval).After(deadline) {
+			return node
+		}
+
+		select {
+		case <-time.After(interval):
+		case <-ctx.Done():
+			return node
+		}
+	}
+}
+
 // ask puts all questions to a node at the same time.
 func (i *Inspector) ask(ctx context.Context, address string, timeout time.Duration) Node {
 	ctx, cancel := context.WithTimeout(client.WithNode(ctx, address), timeout)
@@ -98,27 +129,27 @@ func (i *Inspector) ask(ctx context.Context, address string, timeout time.Durati
 	q := &questions{ctx: ctx, client: i.Client, node: Node{Address: address}}
 	start := time.Now()
 
-	for name, question := range map[string]func() error{
-		"the role of the machine":              q.machineType,
-		"the name of the node":                 q.nodename,
-		"the extensions":                       q.extensions,
-		"whether the extension has a document": q.configured,
-		"the document of the extension":        q.document,
-		"the services":                         q.services,
-		"the addresses":                        q.addresses,
-		"the node IP":                          q.nodeIP,
-		"the subnets of the node IP":           q.nodeIPSubnets,
-		"the addresses that etcd advertises":   q.etcdAddresses,
-		"the subnets of etcd's addresses":      q.etcdSubnets,
+	for question, ask := range map[Question]func() error{
+		QuestionMachineType:   q.machineType,
+		QuestionNodename:      q.nodename,
+		QuestionExtensions:    q.extensions,
+		QuestionConfigStatus:  q.configured,
+		QuestionConfig:        q.document,
+		QuestionServices:      q.services,
+		QuestionAddresses:     q.addresses,
+		QuestionNodeIP:        q.nodeIP,
+		QuestionNodeIPSubnets: q.nodeIPSubnets,
+		QuestionEtcdAddresses: q.etcdAddresses,
+		QuestionEtcdSubnets:   q.etcdSubnets,
 	} {
-		q.running.Go(func() { q.note(name, question()) })
+		q.running.Go(func() { q.note(question, ask()) })
 	}
 
 	q.running.Wait()
 
 	node := q.node
 	node.Took = verify.Duration(time.Since(start))
-	slices.Sort(node.Unread)
+	slices.SortFunc(node.Unread, func(a, b Unread) int { return strings.Compare(string(a.Question), string(b.Question)) })
 
 	if node.Failure != "" {
 		return Node{Address: address, Took: node.Took, Failure: node.Failure}
@@ -148,7 +179,7 @@ func (q *questions) set(change func(*Node)) error {
 }
 
 // note keeps what an answer's error says about the node.
-func (q *questions) note(question string, err error) {
+func (q *questions) note(question Question, err error) {
 	if err == nil || absent(err) {
 		return
 	}
@@ -158,11 +189,11 @@ func (q *questions) note(question string, err error) {
 
 	switch code := status.Code(unwrapped(err)); code {
 	case codes.PermissionDenied:
-		q.node.Unread = append(q.node.Unread, question+": the role of the talosconfig may not read it")
+		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonRole})
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated:
 		q.node.Failure = failureOf(code, err)
 	default:
-		q.node.Unread = append(q.node.Unread, question+": "+firstLine(err))
+		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonFailed, Detail: firstLine(err)})
 	}
 }
 

@@ -136,87 +136,87 @@ func TestBrokenStates(t *testing.T) {
 	}{
 		{"the extension is not in the image", func(n *talostest.Node) error {
 			return n.State.Destroy(context.Background(), runtime.NewExtensionStatus(runtime.NamespaceName, "tailscale").Metadata())
-		}, nodes.CodeExtensionMissing, verify.Fault, "not in the image"},
+		}, nodes.CodeExtensionMissing, verify.SeverityFault, "not in the image"},
 		{"the document is missing", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now(), "Waiting")
 			_ = n.State.Destroy(context.Background(), runtime.NewExtensionServiceConfigStatusSpec(runtime.NamespaceName, "tailscale").Metadata())
 
 			return n.State.Destroy(context.Background(), talostest.Document().Metadata())
-		}, nodes.CodeConfigMissing, verify.Fault, "no ExtensionServiceConfig document"},
+		}, nodes.CodeConfigMissing, verify.SeverityFault, "no ExtensionServiceConfig document"},
 		{"there is no service", func(n *talostest.Node) error {
 			n.Services = n.Services[:1]
 
 			return nil
-		}, nodes.CodeServiceDown, verify.Fault, "no service ext-tailscale"},
+		}, nodes.CodeServiceDown, verify.SeverityFault, "no service ext-tailscale"},
 		{"the service waits", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now().Add(-time.Hour), "Waiting")
 
 			return nil
-		}, nodes.CodeServiceDown, verify.Fault, "its state is Waiting: the message of Waiting"},
+		}, nodes.CodeServiceDown, verify.SeverityFault, "its state is Waiting: the message of Waiting"},
 		{"the service loops", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now().Add(-10*time.Second), "Running", "Waiting", "Running", "Waiting", "Running", "Waiting", "Running")
 
 			return nil
-		}, nodes.CodeServiceLooping, verify.Fault, "over and over (3 times)"},
+		}, nodes.CodeServiceLooping, verify.SeverityFault, "over and over (3 times)"},
 		{"the service was restarted long ago", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now().Add(-time.Hour), "Running", "Waiting", "Running")
 
 			return nil
-		}, nodes.CodeServiceRestarted, verify.Warning, "restarted 1 times"},
+		}, nodes.CodeServiceRestarted, verify.SeverityWarning, "restarted 1 times"},
 		{"userspace networking", func(n *talostest.Node) error {
 			return n.Set(talostest.Document("TS_USERSPACE=true"))
-		}, nodes.CodeUserspace, verify.Fault, "TS_USERSPACE=true"},
+		}, nodes.CodeUserspace, verify.SeverityFault, "TS_USERSPACE=true"},
 		{"not logged in", func(n *talostest.Node) error {
 			_ = n.State.Destroy(context.Background(), talostest.Address("tailscale0", "fd7a:115c:a1e0::a/128").Metadata())
 
 			return n.State.Destroy(context.Background(), talostest.Address("tailscale0", "100.82.13.10/32").Metadata())
-		}, nodes.CodeNoTailnetAddress, verify.Fault, "no address of a tailnet"},
+		}, nodes.CodeNoTailnetAddress, verify.SeverityFault, "no address of a tailnet"},
 		{"the node IP is the tailnet's", func(n *talostest.Node) error {
 			nodeIP := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
 			nodeIP.TypedSpec().Addresses = []netip.Addr{tailnetIP}
 
 			return n.Set(nodeIP)
-		}, nodes.CodeNodeIPTailnet, verify.Fault, "100.82.13.10"},
+		}, nodes.CodeNodeIPTailnet, verify.SeverityFault, "100.82.13.10"},
 		{"the node IP is elsewhere", func(n *talostest.Node) error {
 			subnets := k8s.NewNodeIPConfig(k8s.NamespaceName, k8s.KubeletID)
 			subnets.TypedSpec().ValidSubnets = []string{"192.168.1.0/24"}
 
 			return n.Set(subnets)
-		}, nodes.CodeNodeIPOutside, verify.Fault, "not in 192.168.1.0/24"},
+		}, nodes.CodeNodeIPOutside, verify.SeverityFault, "not in 192.168.1.0/24"},
 		{"there is no node IP", func(n *talostest.Node) error {
 			return n.State.Destroy(context.Background(), k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID).Metadata())
-		}, nodes.CodeNodeIPMissing, verify.Fault, "does not start the kubelet"},
+		}, nodes.CodeNodeIPMissing, verify.SeverityFault, "does not start the kubelet"},
 		{"etcd is on the tailnet", func(n *talostest.Node) error {
 			member := etcd.NewSpec(etcd.NamespaceName, etcd.SpecID)
 			member.TypedSpec().AdvertisedAddresses = []netip.Addr{tailnetIP}
 
 			return n.Set(member)
-		}, nodes.CodeEtcdTailnet, verify.Fault, "etcd advertises the tailnet address 100.82.13.10"},
+		}, nodes.CodeEtcdTailnet, verify.SeverityFault, "etcd advertises the tailnet address 100.82.13.10"},
 		{"etcd is elsewhere", func(n *talostest.Node) error {
 			config := etcd.NewConfig(etcd.NamespaceName, etcd.ConfigID)
 			config.TypedSpec().AdvertiseValidSubnets = []string{"192.168.1.0/24"}
 
 			return n.Set(config)
-		}, nodes.CodeEtcdOutside, verify.Fault, "not in 192.168.1.0/24"},
+		}, nodes.CodeEtcdOutside, verify.SeverityFault, "not in 192.168.1.0/24"},
 		{"the pods are on the tailnet", func(n *talostest.Node) error {
 			subnets := k8s.NewNodeIPConfig(k8s.NamespaceName, k8s.KubeletID)
 			subnets.TypedSpec().ExcludeSubnets = []string{"100.96.0.0/16"}
 
 			return n.Set(subnets)
-		}, nodes.CodeOverlap, verify.Fault, "100.96.0.0/16"},
+		}, nodes.CodeOverlap, verify.SeverityFault, "100.96.0.0/16"},
 		{"the patch was applied twice", func(n *talostest.Node) error {
 			return n.Set(talostest.Document("TS_AUTHKEY="+talostest.Secret, "TS_HOSTNAME=a", "TS_AUTHKEY="+talostest.Secret+"2", "TS_HOSTNAME=b"))
-		}, nodes.CodeDoubled, verify.Fault, "(TS_AUTHKEY, TS_HOSTNAME)"},
+		}, nodes.CodeDoubled, verify.SeverityFault, "(TS_AUTHKEY, TS_HOSTNAME)"},
 		{"the node is off", func(n *talostest.Node) error {
 			n.Down = true
 
 			return nil
-		}, nodes.CodeUnreachable, verify.Unseen, "no route to host"},
+		}, nodes.CodeUnreachable, verify.SeverityUnknown, "no route to host"},
 		{"the node is slow", func(n *talostest.Node) error {
 			n.Latency = time.Minute
 
 			return nil
-		}, nodes.CodeUnreachable, verify.Unseen, "does not answer in time"},
+		}, nodes.CodeUnreachable, verify.SeverityUnknown, "does not answer in time"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -285,7 +285,7 @@ func TestReader(t *testing.T) {
 
 	findings := nodes.Diagnose(seen, nil)
 	require.Equal(t, []verify.Code{nodes.CodeUnread}, codesOf(findings))
-	assert.Equal(t, verify.Unseen, findings[0].Severity)
+	assert.Equal(t, verify.SeverityUnknown, findings[0].Severity)
 	assert.Contains(t, findings[0].Cause, "the document of the extension")
 }
 

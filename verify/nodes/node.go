@@ -17,7 +17,7 @@ type Node struct {
 	// Failure says why the node could not be asked; nothing else is known then.
 	Failure string `json:"failure,omitempty"`
 	// Unread is what the role of the client may not read, or the node failed to tell.
-	Unread []string `json:"unread,omitempty"`
+	Unread []Unread `json:"unread,omitempty"`
 
 	// Extension is the version of the tailscale extension in the image, empty when it is not there.
 	Extension string `json:"extension,omitempty"`
