@@ -23,8 +23,10 @@ import (
 	"github.com/cosi-project/runtime/pkg/state/impl/namespaced"
 	"github.com/cosi-project/runtime/pkg/state/protobuf/server"
 	siderox509 "github.com/siderolabs/crypto/x509"
+	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -50,8 +52,9 @@ type Cluster struct {
 	authority *x509.Certificate
 	key       *ecdsa.PrivateKey
 
-	guard sync.Mutex
-	nodes map[string]*Node
+	guard   sync.Mutex
+	nodes   map[string]*Node
+	closers []func()
 }
 
 // Node is a node of a cluster. Its fields are set before the cluster is asked about it.
@@ -65,6 +68,9 @@ type Node struct {
 	// Latency is how long each answer takes. Down makes calls fail as those to a node that is switched off.
 	Latency time.Duration
 	Down    bool
+
+	// live is what answers for a node that acts on its config.
+	live *Live
 }
 
 // Set puts resources into the state of the node, in place of those of the same ID.
@@ -135,7 +141,16 @@ func Start() (*Cluster, error) {
 }
 
 // Close stops the cluster, and ends the calls to it.
-func (c *Cluster) Close() { c.server.Stop() }
+func (c *Cluster) Close() {
+	c.server.Stop()
+
+	c.guard.Lock()
+	defer c.guard.Unlock()
+
+	for _, stop := range c.closers {
+		stop()
+	}
+}
 
 // Add adds a node without resources. Its address is what clients call it by, whatever that is.
 func (c *Cluster) Add(address string) *Node {
@@ -154,11 +169,11 @@ func (c *Cluster) Talosconfig(role string, nodes ...string) ([]byte, error) {
 		return nil, err
 	}
 
-	config := clientconfig.NewConfig("test", []string{c.Endpoint}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.authority.Raw}),
+	client := clientconfig.NewConfig("test", []string{c.Endpoint}, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.authority.Raw}),
 		&siderox509.PEMEncodedCertificateAndKey{Crt: certificate, Key: key})
-	config.Contexts["test"].Nodes = nodes
+	client.Contexts["test"].Nodes = nodes
 
-	return config.Bytes()
+	return client.Bytes()
 }
 
 // issue returns a certificate and its key, as PEM. The organization of a client's certificate is its role.
@@ -194,9 +209,10 @@ func (c *Cluster) node(ctx context.Context) (*Node, error) {
 
 	c.guard.Lock()
 	node := c.nodes[address]
+	down := node == nil || node.Down
 	c.guard.Unlock()
 
-	if node == nil || node.Down {
+	if down {
 		return nil, status.Errorf(codes.Unavailable, "connection error: desc = \"transport: Error while dialing: dial tcp %s:50000: connect: no route to host\"", address)
 	}
 
@@ -210,21 +226,25 @@ func (c *Cluster) node(ctx context.Context) (*Node, error) {
 
 // authorize refuses what holds secrets to those who may only read, as Talos does.
 func authorize(ctx context.Context, kind resource.Type) error {
-	if kind != runtime.ExtensionServiceConfigType {
+	if kind != runtime.ExtensionServiceConfigType && kind != config.MachineConfigType || isAdmin(ctx) {
 		return nil
 	}
 
+	return status.Error(codes.PermissionDenied, "not authorized")
+}
+
+func isAdmin(ctx context.Context) bool {
 	if p, ok := peer.FromContext(ctx); ok {
 		if info, ok := p.AuthInfo.(credentials.TLSInfo); ok {
 			for _, certificate := range info.State.PeerCertificates {
 				if len(certificate.Subject.Organization) > 0 && certificate.Subject.Organization[0] == RoleAdmin {
-					return nil
+					return true
 				}
 			}
 		}
 	}
 
-	return status.Error(codes.PermissionDenied, "not authorized")
+	return false
 }
 
 // stateServer serves the states of all nodes.
@@ -272,7 +292,44 @@ func (s *machineServer) ServiceList(ctx context.Context, _ *emptypb.Empty) (*mac
 		return nil, err
 	}
 
-	return &machine.ServiceListResponse{Messages: []*machine.ServiceList{{Services: node.Services}}}, nil
+	services := node.Services
+	if node.live != nil {
+		services = node.live.services()
+	}
+
+	return &machine.ServiceListResponse{Messages: []*machine.ServiceList{{Services: services}}}, nil
+}
+
+func (s *machineServer) ApplyConfiguration(ctx context.Context, request *machine.ApplyConfigurationRequest) (*machine.ApplyConfigurationResponse, error) {
+	node, err := s.cluster.node(ctx)
+
+	switch {
+	case err != nil:
+		return nil, err
+	case !isAdmin(ctx):
+		return nil, status.Error(codes.PermissionDenied, "not authorized")
+	case node.live == nil:
+		return nil, status.Error(codes.Unimplemented, "the node is not live")
+	}
+
+	if err := node.live.apply(request); err != nil {
+		return nil, err
+	}
+
+	return &machine.ApplyConfigurationResponse{Messages: []*machine.ApplyConfiguration{{Mode: request.GetMode()}}}, nil
+}
+
+func (s *machineServer) Logs(request *machine.LogsRequest, stream grpc.ServerStreamingServer[common.Data]) error {
+	node, err := s.cluster.node(stream.Context())
+
+	switch {
+	case err != nil:
+		return err
+	case node.live == nil || request.GetId() != TailscaleServiceID:
+		return status.Error(codes.NotFound, "log was not registered")
+	}
+
+	return stream.Send(&common.Data{Bytes: []byte(node.live.log())})
 }
 
 func (s *machineServer) Version(ctx context.Context, _ *emptypb.Empty) (*machine.VersionResponse, error) {

@@ -73,10 +73,13 @@ func Address(link, prefix string) *network.AddressStatus {
 	return status
 }
 
+// TailscaleServiceID is Talos's name of the extension's service.
+const TailscaleServiceID = "ext-tailscale"
+
 // TailscaleService is the extension's service after the given states, the first at a time and each further one a second
 // later.
 func TailscaleService(first time.Time, states ...string) *machine.ServiceInfo {
-	info := &machine.ServiceInfo{Id: "ext-tailscale", Events: &machine.ServiceEvents{}, Health: &machine.ServiceHealth{Unknown: true}}
+	info := &machine.ServiceInfo{Id: TailscaleServiceID, Events: &machine.ServiceEvents{}, Health: &machine.ServiceHealth{Unknown: true}}
 
 	for i, state := range states {
 		info.State = state

@@ -1,0 +1,192 @@
+package fleet
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// DefaultFile is the name that a file has where nobody says another.
+const DefaultFile = "bridge.yaml"
+
+// File describes the nodes of a cluster.
+type File struct {
+	// Defaults are what all nodes have in common. A node's own settings replace them, one by one.
+	Defaults patch.Settings `yaml:",inline"`
+	// Key says where the nodes' keys come from. Default: as the command line finds one.
+	Key *Key `yaml:"authKey,omitempty"`
+	// StaticHostsFrom are tags whose devices every node gets static hosts for.
+	StaticHostsFrom []string `yaml:"staticHostsFrom,omitempty"`
+	// Nodes are in the order of the file.
+	Nodes []Node `yaml:"nodes"`
+
+	// name is what faults call the file, dir the folder that names of files in it are relative to, text what was read.
+	name, dir string
+	text      []byte
+}
+
+// Node is one of the nodes.
+type Node struct {
+	// Name is the node's name in the file, and its hostname in the tailnet unless Settings say another.
+	Name string `yaml:"-"`
+	// Address is what the Talos API of the node is called by: an IP address or a DNS name.
+	Address string `yaml:"address,omitempty"`
+	// Config is the file of the machine config that the node is installed with while it is in maintenance mode.
+	Config string `yaml:"config,omitempty"`
+	// Key replaces that of the file.
+	Key *Key `yaml:"authKey,omitempty"`
+	// Settings replace those of the file.
+	Settings patch.Settings `yaml:",inline"`
+
+	// line is where the node stands in the file, 0 for one that is in none.
+	line, column int
+}
+
+// Load reads a file. Its error is [Faults] where the file can be read and is not right.
+func Load(path string) (*File, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("bridge file: %w", err)
+	}
+
+	return Parse(path, text)
+}
+
+// Parse is [Load] of a text that was read already. Names of files in it are relative to the folder of name.
+func Parse(name string, text []byte) (*File, error) {
+	root, err := parseYAML(name, text)
+	if err != nil {
+		return nil, err
+	}
+
+	s := &strict{file: name}
+	s.checkFile(root)
+
+	if err := s.faults.orNil(); err != nil {
+		return nil, err
+	}
+
+	f := &File{name: name, dir: filepath.Dir(name), text: text}
+	if err := f.decode(root); err != nil {
+		return nil, Faults{{File: name, Message: "cannot be read: check it against the schema that its first line names"}}
+	}
+
+	if err := f.check(root).orNil(); err != nil {
+		return nil, err
+	}
+
+	return f, nil
+}
+
+// parseYAML returns the mapping that a text is.
+func parseYAML(name string, text []byte) (*yaml.Node, error) {
+	var document, more yaml.Node
+
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+
+	switch err := decoder.Decode(&document); {
+	case errors.Is(err, io.EOF):
+		return nil, Faults{{File: name, Message: "is empty: talos-tsbridge init prints an example"}}
+	case err != nil:
+		return nil, Faults{syntaxFault(name, err)}
+	}
+
+	switch err := decoder.Decode(&more); {
+	case err == nil:
+		return nil, Faults{{File: name, Line: more.Line, Column: max(1, more.Column), Message: "is a second document: write one file for one cluster"}}
+	case !errors.Is(err, io.EOF):
+		return nil, Faults{syntaxFault(name, err)}
+	case len(document.Content) == 0 || resolved(document.Content[0]).Tag == "!!null":
+		return nil, Faults{{File: name, Message: "is empty: talos-tsbridge init prints an example"}}
+	}
+
+	return document.Content[0], nil
+}
+
+// syntaxFault tells where a text is not YAML, and nothing of what is there.
+func syntaxFault(name string, err error) Fault {
+	fault := Fault{File: name, Message: "is not YAML: look at the indentation and the quotes here"}
+
+	if failed, ok := errors.AsType[*yaml.LoadError](err); ok {
+		fault.Line, fault.Column = failed.Mark.Line, failed.Mark.Column
+	}
+
+	return fault
+}
+
+const nodesField = "nodes"
+
+// checkFile holds a file against its type, and the nodes in it against theirs.
+func (s *strict) checkFile(root *yaml.Node) {
+	if !s.isMapping(root, "") {
+		return
+	}
+
+	fields := fieldsOf(reflect.TypeFor[File]())
+
+	s.eachPair(root, "", func(key, value *yaml.Node) {
+		want, ok := fields[key.Value]
+
+		switch {
+		case !ok:
+			s.unknown(key, "", fields)
+		case key.Value != nodesField:
+			s.check(value, want, key.Value)
+		case s.isMapping(resolved(value), nodesField):
+			s.eachPair(resolved(value), nodesField, func(name, node *yaml.Node) {
+				s.node = name.Value
+				s.checkNode(name, resolved(node))
+				s.node = ""
+			})
+		}
+	})
+}
+
+func (s *strict) checkNode(name, node *yaml.Node) {
+	if node.Tag == "!!null" {
+		s.fault(name, "", "says nothing: write its address, as %s: {address: 192.168.1.10}", quote.Value(name.Value))
+
+		return
+	}
+
+	s.check(node, reflect.TypeFor[Node](), "")
+}
+
+// decode fills in the file from YAML that fits it.
+func (f *File) decode(root *yaml.Node) error {
+	rest := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}
+
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		key, value := root.Content[i], resolved(root.Content[i+1])
+
+		if key.Value != nodesField {
+			rest.Content = append(rest.Content, key, value)
+
+			continue
+		}
+
+		f.Nodes = make([]Node, 0, len(value.Content)/2) //nolint:mnd // a name and a node each
+
+		for j := 0; j+1 < len(value.Content); j += 2 {
+			name := value.Content[j]
+			node := Node{Name: name.Value, line: name.Line, column: name.Column}
+
+			if err := resolved(value.Content[j+1]).Decode(&node); err != nil {
+				return err
+			}
+
+			f.Nodes = append(f.Nodes, node)
+		}
+	}
+
+	return rest.Decode(f)
+}

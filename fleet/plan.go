@@ -1,0 +1,267 @@
+package fleet
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// PlanOptions say what to plan of a file.
+type PlanOptions struct {
+	// Over replaces what the file says, as flags do, for each node.
+	Over patch.Settings
+	// Only are the names of the nodes to plan. Default: all.
+	Only []string
+	// NeedsAddress refuses nodes without one.
+	NeedsAddress bool
+}
+
+// Plan is what was checked: the patch of each of its nodes can be made. It does not change.
+type Plan struct {
+	file    *File
+	over    patch.Settings
+	nodes   []*Node
+	patches []*patch.Patch
+	notes   []Note
+}
+
+// Note is something worth knowing that is no fault.
+type Note struct {
+	// Nodes are the names of those that it is about.
+	Nodes []string `json:"nodes"`
+	Text  string   `json:"text"`
+}
+
+// Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once. It sends
+// nothing and mints nothing.
+func (f *File) Plan(options PlanOptions) (*Plan, error) {
+	p := &Plan{file: f, over: options.Over}
+
+	faults := p.choose(options)
+
+	p.patches = make([]*patch.Patch, len(p.nodes))
+	failed := make([]error, len(p.nodes))
+
+	var group errgroup.Group
+
+	group.SetLimit(runtime.GOMAXPROCS(0))
+
+	for i := range p.nodes {
+		group.Go(func() error {
+			p.patches[i], failed[i] = p.make(i)
+
+			return nil
+		})
+	}
+
+	_ = group.Wait() // what failed is in the list
+
+	for i, err := range failed {
+		faults = append(faults, p.faultsOf(i, err)...)
+	}
+
+	if err := unique(faults).orNil(); err != nil {
+		return nil, err
+	}
+
+	p.collectNotes()
+
+	return p, nil
+}
+
+// choose picks the nodes.
+func (p *Plan) choose(options PlanOptions) Faults {
+	var faults Faults
+
+	for _, name := range options.Only {
+		if !slices.ContainsFunc(p.file.Nodes, func(n Node) bool { return n.Name == name }) {
+			faults = append(faults, Fault{File: p.file.name, Field: nodesField, Message: fmt.Sprintf("there is no node %s: write one that the file has", quote.Value(name))})
+		}
+	}
+
+	for i := range p.file.Nodes {
+		node := &p.file.Nodes[i]
+
+		if len(options.Only) > 0 && !slices.Contains(options.Only, node.Name) {
+			continue
+		}
+
+		if options.NeedsAddress && node.Address == "" {
+			faults = append(faults, p.file.faultAt(nil, node.Name, "address", "is missing: write what talosctl --nodes calls the node by"))
+		}
+
+		p.nodes = append(p.nodes, node)
+	}
+
+	return faults
+}
+
+// planKey stands for the keys of the nodes while a plan is checked.
+const planKey = "planned-no-key-yet"
+
+func (p *Plan) make(i int) (*patch.Patch, error) {
+	settings := p.settings(i)
+
+	if source, err := authkey.ParseSource(p.Key(i).Source); err != nil || !source.IsNone() {
+		key, err := authkey.Placeholder(planKey)
+		if err != nil {
+			return nil, err
+		}
+
+		settings.AuthKey = key
+	}
+
+	return patch.New(patch.WithSettings(settings))
+}
+
+// settings returns the settings of a node: those of the file, its own over them, and those of the plan over these.
+func (p *Plan) settings(i int) patch.Settings {
+	node := p.nodes[i]
+
+	return p.file.Defaults.Merge(patch.Settings{Hostname: &node.Name}).Merge(node.Settings).Merge(p.over)
+}
+
+// faultsOf turns what is wrong with the patch of a node into faults of the file.
+func (p *Plan) faultsOf(i int, err error) Faults {
+	if err == nil {
+		return nil
+	}
+
+	node := p.nodes[i]
+
+	wrong, ok := errors.AsType[patch.Faults](err)
+	if !ok {
+		return Faults{p.file.faultAt(nil, node.Name, "", err.Error())}
+	}
+
+	faults := make(Faults, 0, len(wrong))
+
+	for _, one := range wrong {
+		field := fieldOf(one.Option)
+
+		if field != "" && !gives(node.Settings, field) && gives(p.file.Defaults, field) {
+			faults = append(faults, p.file.faultAt(nil, "", field, one.Error()))
+		} else {
+			faults = append(faults, p.file.faultAt(nil, node.Name, field, one.Error()))
+		}
+	}
+
+	return faults
+}
+
+// fieldOf returns the field of a choice of package patch, "" where it has none.
+func fieldOf(option string) string {
+	for _, choice := range patch.Choices() {
+		if choice.Name == option {
+			return choice.Field
+		}
+	}
+
+	return ""
+}
+
+// gives reports whether settings say anything for a field.
+func gives(settings patch.Settings, field string) bool {
+	for _, choice := range patch.Choices() {
+		if choice.Field == field {
+			_, given := choice.Text(&settings)
+
+			return given
+		}
+	}
+
+	return false
+}
+
+// unique leaves out faults that are there already: those of the top of the file come once for every node.
+func unique(faults Faults) Faults {
+	seen := map[Fault]bool{}
+
+	return slices.DeleteFunc(faults, func(f Fault) bool {
+		twice := seen[f]
+		seen[f] = true
+
+		return twice
+	})
+}
+
+// collectNotes puts the notes of all patches together, each once with the nodes that it is about.
+func (p *Plan) collectNotes() {
+	places := map[string]int{}
+
+	for i, made := range p.patches {
+		for _, note := range made.Notes() {
+			text := note.String()
+
+			place, known := places[text]
+			if !known {
+				place = len(p.notes)
+				places[text] = place
+				p.notes = append(p.notes, Note{Text: text})
+			}
+
+			p.notes[place].Nodes = append(p.notes[place].Nodes, p.nodes[i].Name)
+		}
+	}
+}
+
+// Notes returns what is worth knowing about the plan.
+func (p *Plan) Notes() []Note { return slices.Clone(p.notes) }
+
+// Len returns how many nodes there are.
+func (p *Plan) Len() int { return len(p.nodes) }
+
+// Node returns a node, which the caller does not change.
+func (p *Plan) Node(i int) *Node { return p.nodes[i] }
+
+// Key returns where the key of a node comes from, empty where the file does not say.
+func (p *Plan) Key(i int) Key { return p.file.Key.merge(p.nodes[i].Key) }
+
+// Role returns the role of a node, empty where nothing says it.
+func (p *Plan) Role(i int) string {
+	for _, settings := range []patch.Settings{p.over, p.nodes[i].Settings, p.file.Defaults} {
+		if settings.Role != nil {
+			return *settings.Role
+		}
+	}
+
+	return ""
+}
+
+// Patch returns the patch of a node with a key, which may be none.
+func (p *Plan) Patch(i int, key authkey.Key) (*patch.Patch, error) {
+	return p.patches[i].WithKey(key)
+}
+
+// Config reads the machine config that a node is installed with. Its error says which field to write where there is none.
+func (p *Plan) Config(i int) ([]byte, error) {
+	node := p.nodes[i]
+	if node.Config == "" {
+		return nil, fmt.Errorf("node %s has no machine config to be installed with: write config: FILE at the node", node.Name)
+	}
+
+	text, err := os.ReadFile(p.file.relative(node.Config))
+	if err != nil {
+		return nil, fmt.Errorf("node %s: config: %w", node.Name, err)
+	}
+
+	return text, nil
+}
+
+// relative returns the path of a file that is named in the bridge file.
+func (f *File) relative(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+
+	return filepath.Join(f.dir, name)
+}

@@ -1,0 +1,326 @@
+package fleet
+
+import (
+	"encoding"
+	"fmt"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+
+	"go.yaml.in/yaml/v4"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// strict holds YAML against a Go type before it is decoded. A decoder stops at the first fault, and calls a misspelt field
+// unknown without saying what it may have meant; a file that people write by hand deserves all faults at once, each with
+// its place and what to write instead.
+type strict struct {
+	file   string
+	node   string // the node of the fleet that is looked at
+	faults Faults
+}
+
+func (s *strict) fault(at *yaml.Node, path, format string, args ...any) {
+	s.faults = append(s.faults, Fault{
+		File: s.file, Line: at.Line, Column: at.Column, Node: s.node, Field: path, Message: fmt.Sprintf(format, args...),
+	})
+}
+
+var (
+	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
+	yamlUnmarshaler = reflect.TypeFor[yaml.Unmarshaler]()
+)
+
+// check reports what of the YAML does not fit the type.
+func (s *strict) check(node *yaml.Node, want reflect.Type, path string) {
+	node = resolved(node)
+
+	if node.Kind == yaml.ScalarNode && node.Tag == "!!null" {
+		s.fault(node, path, "has no value: write one, or leave the field out")
+
+		return
+	}
+
+	if pointer := reflect.PointerTo(want); pointer.Implements(textUnmarshaler) || pointer.Implements(yamlUnmarshaler) {
+		s.checkText(node, want, path)
+
+		return
+	}
+
+	switch want.Kind() { //nolint:exhaustive // the other kinds do not occur in the file
+	case reflect.Pointer:
+		s.check(node, want.Elem(), path)
+	case reflect.Struct:
+		s.checkStruct(node, want, path)
+	case reflect.Map:
+		s.checkMap(node, want.Elem(), path)
+	case reflect.Slice:
+		s.checkList(node, want.Elem(), path)
+	default:
+		s.checkScalar(node, want, path)
+	}
+}
+
+// checkText checks what reads itself, which a text does and the decoder asks of it.
+func (s *strict) checkText(node *yaml.Node, want reflect.Type, path string) {
+	value := reflect.New(want)
+
+	if err := node.Decode(value.Interface()); err != nil {
+		message := "cannot be read: write it as in the example that init prints"
+
+		if reader, ok := value.Interface().(encoding.TextUnmarshaler); ok && node.Kind == yaml.ScalarNode {
+			if err := reader.UnmarshalText([]byte(node.Value)); err != nil && !quote.LooksSecret(err.Error()) {
+				message = err.Error()
+			}
+		}
+
+		s.fault(node, path, "%s", message)
+	}
+}
+
+func (s *strict) checkStruct(node *yaml.Node, want reflect.Type, path string) {
+	if !s.isMapping(node, path) {
+		return
+	}
+
+	fields := fieldsOf(want)
+
+	s.eachPair(node, path, func(key, value *yaml.Node) {
+		if field, ok := fields[key.Value]; ok {
+			s.check(value, field, join(path, key.Value))
+
+			return
+		}
+
+		s.unknown(key, path, fields)
+	})
+}
+
+func (s *strict) unknown(key *yaml.Node, path string, fields map[string]reflect.Type) {
+	hint := "the fields are those that talos-tsbridge init lists"
+
+	if name := nearest(key.Value, fields); name != "" {
+		hint = "did you mean " + name
+	}
+
+	s.fault(key, path, "unknown field %s: %s", quote.Value(key.Value), hint)
+}
+
+func (s *strict) checkMap(node *yaml.Node, want reflect.Type, path string) {
+	if s.isMapping(node, path) {
+		s.eachPair(node, path, func(key, value *yaml.Node) { s.check(value, want, join(path, key.Value)) })
+	}
+}
+
+func (s *strict) isMapping(node *yaml.Node, path string) bool {
+	if node.Kind == yaml.MappingNode {
+		return true
+	}
+
+	message := "is not a mapping: write NAME: VALUE, a line each"
+
+	if node.Kind == yaml.ScalarNode && quote.LooksSecret(node.Value) {
+		message = secretMessage
+	}
+
+	s.fault(node, path, "%s", message)
+
+	return false
+}
+
+// eachPair goes over the pairs of a mapping, and reports keys that are no text or are there twice.
+func (s *strict) eachPair(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
+	seen := map[string]int{}
+
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key, value := node.Content[i], node.Content[i+1]
+
+		switch line, twice := seen[key.Value]; {
+		case key.Value == "<<":
+			s.fault(key, path, "merge keys are not read: put what nodes have in common at the top of the file")
+		case key.Kind != yaml.ScalarNode:
+			s.fault(key, path, "a key is not text: write NAME: VALUE")
+		case quote.LooksSecret(key.Value):
+			s.fault(key, path, "%s", secretMessage)
+		case twice:
+			s.fault(key, path, "%s is there twice, first in line %d: keep one", quote.Value(key.Value), line)
+		default:
+			seen[key.Value] = key.Line
+			visit(key, value)
+		}
+	}
+}
+
+func (s *strict) checkList(node *yaml.Node, want reflect.Type, path string) {
+	if node.Kind != yaml.SequenceNode {
+		message := "is not a list: write [ONE, TWO]"
+
+		if node.Kind == yaml.ScalarNode && quote.LooksSecret(node.Value) {
+			message = secretMessage
+		}
+
+		s.fault(node, path, "%s", message)
+
+		return
+	}
+
+	for i, item := range node.Content {
+		s.check(item, want, path+"["+strconv.Itoa(i)+"]")
+	}
+}
+
+const secretMessage = "holds what looks like a key: no secret belongs into this file; write authKey: {source: ...} and give the key by a variable or a file" //nolint:gosec // it is none
+
+func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
+	if node.Kind != yaml.ScalarNode {
+		s.fault(node, path, "is not a single value: write %s", example(want))
+
+		return
+	}
+
+	switch {
+	case quote.LooksSecret(node.Value):
+		s.fault(node, path, "%s", secretMessage)
+	case want.Kind() == reflect.String:
+		if node.Tag != "!!str" {
+			s.fault(node, path, "%s is not text to YAML: write it in quotes", quote.Value(node.Value))
+		}
+	case want.Kind() == reflect.Bool && node.Tag != "!!bool", node.Decode(reflect.New(want).Interface()) != nil:
+		s.fault(node, path, "is %s: write %s", quote.Value(node.Value), example(want))
+	}
+}
+
+// example says what a kind of value is written as.
+func example(want reflect.Type) string {
+	switch want.Kind() { //nolint:exhaustive // the other kinds do not occur in the file
+	case reflect.Bool:
+		return "true or false"
+	case reflect.Uint16:
+		return "a number from 0 to 65535"
+	case reflect.Int, reflect.Int64, reflect.Uint, reflect.Uint64:
+		return "a whole number"
+	default:
+		return "text"
+	}
+}
+
+// resolved follows aliases.
+func resolved(node *yaml.Node) *yaml.Node {
+	for node.Kind == yaml.AliasNode {
+		node = node.Alias
+	}
+
+	return node
+}
+
+// fieldsOf returns the types of the fields of a struct by their names in YAML, those of embedded structs among them.
+func fieldsOf(want reflect.Type) map[string]reflect.Type {
+	fields := map[string]reflect.Type{}
+
+	for field := range structFields(want) {
+		fields[field.name] = field.Type
+	}
+
+	return fields
+}
+
+// structField is a field of a struct and its name in YAML.
+type structField struct {
+	reflect.StructField
+
+	name string
+}
+
+// structFields goes over the fields that YAML can set, in the order of their declaration.
+func structFields(want reflect.Type) func(yield func(structField) bool) {
+	return func(yield func(structField) bool) { eachField(want, yield) }
+}
+
+func eachField(want reflect.Type, yield func(structField) bool) bool {
+	for i := range want.NumField() {
+		field := want.Field(i)
+		name, options, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+
+		switch {
+		case !field.IsExported() || name == "-":
+		case slices.Contains(strings.Split(options, ","), "inline"):
+			if !eachField(field.Type, yield) {
+				return false
+			}
+		case name == "":
+		default:
+			if !yield(structField{field, name}) {
+				return false
+			}
+		}
+	}
+
+	return true
+}
+
+func join(path, name string) string {
+	if path == "" {
+		return name
+	}
+
+	return path + "." + name
+}
+
+// nearest returns the name that a misspelt one probably stands for, or "".
+func nearest(given string, fields map[string]reflect.Type) string {
+	best, distance := "", len(given)/3+2 //nolint:mnd // a third of the letters wrong is still the same word
+
+	for _, name := range sortedNames(fields) {
+		if plain(name) == plain(given) {
+			return name
+		}
+
+		if d := editDistance(plain(given), plain(name)); d < distance {
+			best, distance = name, d
+		}
+	}
+
+	return best
+}
+
+// plain is a name without what flags, variables and YAML write differently.
+func plain(name string) string {
+	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
+}
+
+func sortedNames(fields map[string]reflect.Type) []string {
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, name)
+	}
+
+	slices.Sort(names)
+
+	return names
+}
+
+// editDistance is Levenshtein's.
+func editDistance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+
+	return row[len(b)]
+}

@@ -1,0 +1,68 @@
+package talosapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// Error is a call that failed.
+type Error struct {
+	// Node is the address of the node.
+	Node string
+	// Unreachable reports that the node did not answer: what it would have said is not known.
+	Unreachable bool
+	// Message is one line without secrets.
+	Message string
+}
+
+func (e *Error) Error() string { return e.Message }
+
+// failure makes an [Error] of what a call returned.
+func (n *Node) failure(err error) error {
+	if err == nil {
+		return nil
+	}
+
+	failure := &Error{Node: n.address, Message: firstLine(err)}
+
+	switch code := status.Code(unwrapped(err)); {
+	case errors.Is(err, context.Canceled) || code == codes.Canceled:
+		failure.Unreachable, failure.Message = true, "the call to the node was ended"
+	case errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded:
+		failure.Unreachable, failure.Message = true, "the node does not answer in time"
+	case code == codes.Unauthenticated:
+		failure.Unreachable, failure.Message = true, "the credentials of the talosconfig are refused"
+	case code == codes.PermissionDenied:
+		failure.Message = "the talosconfig may not do this: use one with the role os:admin"
+	case code == codes.Unavailable:
+		failure.Unreachable, failure.Message = true, "the node is not reached: "+failure.Message
+	}
+
+	return failure
+}
+
+// IsUnreachable reports whether an error says that the node did not answer.
+func IsUnreachable(err error) bool {
+	failure, ok := errors.AsType[*Error](err)
+
+	return ok && failure.Unreachable
+}
+
+// firstLine is what an error says, without what may be a secret.
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(strings.TrimSpace(status.Convert(unwrapped(err)).Message()), "\n")
+	if quote.LooksSecret(line) {
+		return quote.Redacted
+	}
+
+	const longest = 200
+
+	return fmt.Sprintf("%.*s", longest, line)
+}

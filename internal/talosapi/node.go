@@ -1,0 +1,380 @@
+package talosapi
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/cosi-project/runtime/pkg/resource"
+	"github.com/cosi-project/runtime/pkg/resource/protobuf"
+	"github.com/cosi-project/runtime/pkg/state"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"github.com/siderolabs/talos/pkg/machinery/client"
+	"go.yaml.in/yaml/v4"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+)
+
+// Resources that are read as the YAML that the node sends beside the typed form. The packages of machinery that hold their
+// types register much else at the start of the program, which every command would pay for.
+var (
+	activeConfig     = resource.NewMetadata("config", "MachineConfigs.config.talos.dev", "v1alpha1", resource.VersionUndefined)
+	persistedConfig  = resource.NewMetadata("config", "MachineConfigs.config.talos.dev", "persistent", resource.VersionUndefined)
+	extensionStatus  = resource.NewMetadata("runtime", "ExtensionStatuses.runtime.talos.dev", "", resource.VersionUndefined)
+	addressStatus    = resource.NewMetadata("network", "AddressStatuses.net.talos.dev", "", resource.VersionUndefined)
+	kubeletNodeIP    = resource.NewMetadata("k8s", "NodeIPs.kubernetes.talos.dev", "kubelet", resource.VersionUndefined)
+	kubeletNodeRules = resource.NewMetadata("k8s", "NodeIPConfigs.kubernetes.talos.dev", "kubelet", resource.VersionUndefined)
+)
+
+const (
+	extension = "tailscale"
+	// ServiceName is Talos's name of the extension's service.
+	ServiceName = "ext-" + extension
+	// tunnel is the network device that tailscaled makes.
+	tunnel = "tailscale0"
+)
+
+// Node is a node that is called through a client.
+type Node struct {
+	machinery *client.Client
+	address   string
+	// insecure tells that the node is in maintenance mode and is called directly.
+	insecure bool
+}
+
+// Node returns the node with an address, which the endpoints of the cluster pass calls on to.
+func (c *Client) Node(address string) *Node { return &Node{machinery: c.machinery, address: address} }
+
+// State is what a node says of itself.
+type State struct {
+	// Maintenance reports that the node waits for its first config.
+	Maintenance bool
+	// Version is that of Talos, with v. Container reports that Talos runs as a container, which installs nothing.
+	Version   string
+	Container bool
+	// Extension is the version of the tailscale extension in the image, empty when it is not there.
+	Extension string
+	// Schematic is the ID of the image's schematic, empty where the image has none or does not say.
+	Schematic string
+	// Persisted is the config on the node's disk, Active the one in force: they differ while a config is tried. Both hold
+	// secrets, and are nil in maintenance mode.
+	Persisted, Active []byte
+	// Addresses are those of the node outside of the tailnet, TailnetAddresses those of tailscale0.
+	Addresses, TailnetAddresses []netip.Addr
+	// NodeIPs are the addresses of the kubelet, Excluded what they may not be in: the subnets of pods and services.
+	NodeIPs  []netip.Addr
+	Excluded []string
+	Service  Service
+}
+
+// Service is the state of the extension's service.
+type Service struct {
+	// State is Talos's word for it, empty where there is no such service.
+	State string
+	// Message is that of the last event.
+	Message string
+	// Last is when the last event was, by the clock of the node.
+	Last time.Time
+	// Failures are when the service failed, by the clock of the node, as far back as Talos remembers.
+	Failures []time.Time
+}
+
+// Running reports whether the service runs.
+func (s Service) Running() bool { return s.State == "Running" }
+
+// FailedSince counts the failures after a time of the node's clock.
+func (s Service) FailedSince(when time.Time) int {
+	count := 0
+
+	for _, failure := range s.Failures {
+		if failure.After(when) {
+			count++
+		}
+	}
+
+	return count
+}
+
+// Look reads everything of a [State]. It takes the role os:admin, except in maintenance mode.
+func (n *Node) Look(ctx context.Context) (*State, error) {
+	ctx = n.in(ctx)
+	s := &State{Maintenance: n.insecure}
+
+	for _, step := range []func(context.Context, *State) error{n.version, n.extensions, n.configs, n.network, n.service} {
+		if err := step(ctx, s); err != nil {
+			return nil, n.failure(err)
+		}
+	}
+
+	return s, nil
+}
+
+// Watch reads what changes while a config takes effect: the service and the addresses.
+func (n *Node) Watch(ctx context.Context) (*State, error) {
+	ctx = n.in(ctx)
+	s := &State{}
+
+	for _, step := range []func(context.Context, *State) error{n.network, n.service} {
+		if err := step(ctx, s); err != nil {
+			return nil, n.failure(err)
+		}
+	}
+
+	return s, nil
+}
+
+func (n *Node) in(ctx context.Context) context.Context {
+	if n.insecure {
+		return ctx
+	}
+
+	return client.WithNode(ctx, n.address)
+}
+
+func (n *Node) version(ctx context.Context, s *State) error {
+	answer, err := n.machinery.Version(ctx)
+	if err != nil {
+		return err
+	}
+
+	for _, message := range answer.GetMessages() {
+		s.Version = message.GetVersion().GetTag()
+		s.Container = message.GetPlatform().GetMode() == "container"
+	}
+
+	return nil
+}
+
+func (n *Node) extensions(ctx context.Context, s *State) error {
+	return n.list(ctx, extensionStatus, func(answer resource.Resource) error {
+		var spec struct {
+			Metadata struct {
+				Name    string `yaml:"name"`
+				Version string `yaml:"version"`
+			} `yaml:"metadata"`
+		}
+
+		if err := readSpec(answer, &spec); err != nil {
+			return err
+		}
+
+		switch spec.Metadata.Name {
+		case extension:
+			if s.Extension = spec.Metadata.Version; s.Extension == "" {
+				s.Extension = "unknown"
+			}
+		case "schematic":
+			s.Schematic = spec.Metadata.Version
+		}
+
+		return nil
+	})
+}
+
+func (n *Node) configs(ctx context.Context, s *State) error {
+	if s.Maintenance {
+		return nil
+	}
+
+	for metadata, text := range map[*resource.Metadata]*[]byte{&activeConfig: &s.Active, &persistedConfig: &s.Persisted} {
+		answer, err := n.machinery.COSI.Get(ctx, *metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+		if absent(err) {
+			continue
+		}
+
+		if err != nil {
+			return err
+		}
+
+		var config string
+		if err := readSpec(answer, &config); err != nil {
+			return errors.New("its machine config cannot be read")
+		}
+
+		*text = []byte(config)
+	}
+
+	if s.Active == nil {
+		return errors.New("it has no machine config yet: it is starting, try again in a minute")
+	}
+
+	if s.Persisted == nil { // as Talos before 1.10 has it
+		s.Persisted = s.Active
+	}
+
+	return nil
+}
+
+func (n *Node) network(ctx context.Context, s *State) error {
+	err := n.list(ctx, addressStatus, func(answer resource.Resource) error {
+		var spec struct {
+			Address  netip.Prefix `yaml:"address"`
+			LinkName string       `yaml:"linkName"`
+		}
+
+		if err := readSpec(answer, &spec); err != nil {
+			return err
+		}
+
+		switch address := spec.Address.Addr(); {
+		case address.IsLinkLocalUnicast() || address.IsLoopback():
+		case spec.LinkName == tunnel:
+			s.TailnetAddresses = append(s.TailnetAddresses, address)
+		default:
+			s.Addresses = append(s.Addresses, address)
+		}
+
+		return nil
+	})
+	if err != nil || s.Maintenance {
+		return err
+	}
+
+	slices.SortFunc(s.Addresses, netip.Addr.Compare)
+	slices.SortFunc(s.TailnetAddresses, netip.Addr.Compare)
+
+	var addresses struct {
+		Addresses []netip.Addr `yaml:"addresses"`
+	}
+
+	if err := n.get(ctx, kubeletNodeIP, &addresses); err != nil {
+		return err
+	}
+
+	var rules struct {
+		Excluded []string `yaml:"excludeSubnets"`
+	}
+
+	if err := n.get(ctx, kubeletNodeRules, &rules); err != nil {
+		return err
+	}
+
+	s.NodeIPs, s.Excluded = addresses.Addresses, rules.Excluded
+
+	return nil
+}
+
+func (n *Node) service(ctx context.Context, s *State) error {
+	if s.Maintenance {
+		return nil
+	}
+
+	answer, err := n.machinery.ServiceList(ctx)
+	if err != nil {
+		return err
+	}
+
+	for _, message := range answer.GetMessages() {
+		for _, info := range message.GetServices() {
+			if info.GetId() == ServiceName {
+				s.Service = serviceOf(info)
+			}
+		}
+	}
+
+	return nil
+}
+
+// serviceOf reads the events of a service. Only "going to restart forever" is a failure: a service that is restarted in
+// order, or waits, says otherwise.
+func serviceOf(info *machine.ServiceInfo) Service {
+	s := Service{State: info.GetState()}
+
+	for _, event := range info.GetEvents().GetEvents() {
+		s.Last, s.Message = event.GetTs().AsTime(), event.GetMsg()
+
+		if strings.Contains(event.GetMsg(), "going to restart forever") {
+			s.Failures = append(s.Failures, s.Last)
+		}
+	}
+
+	if quote.LooksSecret(s.Message) {
+		s.Message = quote.Redacted
+	}
+
+	return s
+}
+
+// list visits the resources of a kind. A node that does not know the kind has none.
+func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(resource.Resource) error) error {
+	answers, err := n.machinery.COSI.List(ctx, kind, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if absent(err) {
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+
+	for _, answer := range answers.Items {
+		if err := visit(answer); err != nil {
+			return err
+		}
+	}
+
+	return nil
+}
+
+// get reads a resource, which need not be there.
+func (n *Node) get(ctx context.Context, metadata resource.Metadata, into any) error {
+	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if absent(err) {
+		return nil
+	}
+
+	if err != nil {
+		return err
+	}
+
+	return readSpec(answer, into)
+}
+
+// readSpec reads what a resource holds. Its error repeats nothing of it.
+func readSpec(answer resource.Resource, into any) error {
+	raw, ok := answer.(*protobuf.Resource)
+	if !ok {
+		return fmt.Errorf("the answer is a %T", answer)
+	}
+
+	message, err := raw.Marshal()
+	if err == nil {
+		err = yaml.Unmarshal([]byte(message.GetSpec().GetYamlSpec()), into)
+	}
+
+	if err != nil {
+		return fmt.Errorf("its %s cannot be read", answer.Metadata().Type())
+	}
+
+	return nil
+}
+
+// absent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
+func absent(err error) bool {
+	if err == nil {
+		return false
+	}
+
+	if state.IsNotFoundError(err) {
+		return true
+	}
+
+	said := status.Convert(unwrapped(err))
+
+	return said.Code() == codes.NotFound || said.Code() == codes.PermissionDenied && strings.Contains(said.Message(), "is not supported")
+}
+
+// unwrapped returns the gRPC error inside of err.
+func unwrapped(err error) error {
+	var failure interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &failure) {
+		return failure.GRPCStatus().Err()
+	}
+
+	return err
+}

@@ -1,0 +1,407 @@
+package talostest
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cosi-project/runtime/pkg/resource"
+	"github.com/cosi-project/runtime/pkg/state"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
+	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
+	"github.com/siderolabs/talos/pkg/machinery/resources/config"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/timestamppb"
+)
+
+// Live is a node that acts on the config it is given, as far as the tailscale extension goes: it keeps a config on its disk
+// and one in force, takes back what was tried, and its service logs in, fails, is started again and keeps its identity as
+// the extension's programs do.
+type Live struct {
+	// Address is what it is called by, TailnetAddress what it gets in the tailnet.
+	Address        string
+	TailnetAddress string
+	// NoExtension tells that its image has no tailscale extension.
+	NoExtension bool
+	// Join takes a key, and fails with what the control server says of it. Default: every key is good once.
+	Join func(key string) error
+	// Takes is how long the service takes to log in, and to be started again after a failure. Default: 5 ms.
+	Takes time.Duration
+	// OnApply, if set, is called before a config is taken: its error refuses it.
+	OnApply func(mode machine.ApplyConfigurationRequest_Mode) error
+
+	node *Node
+
+	guard        sync.Mutex
+	disk, active []byte
+	tried        *time.Timer
+	applied      []Applied
+	onDisk       []string
+	identity     bool
+	arguments    string
+	usedKeys     map[string]bool
+	events       []*machine.ServiceEvent
+	state        string
+	lines        []string
+	document     string
+	generation   int
+}
+
+// Applied is a config that a node was given.
+type Applied struct {
+	Mode   machine.ApplyConfigurationRequest_Mode
+	Config string
+}
+
+// AddLive adds a node with a config on its disk, and starts it. A joined one has its identity already.
+func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
+	live.node = c.Add(live.Address)
+	live.node.live = live
+	live.node.Version = "v1.14.1"
+	live.identity = joined
+	live.usedKeys = map[string]bool{}
+
+	if live.Takes == 0 {
+		live.Takes = 5 * time.Millisecond
+	}
+
+	if live.Join == nil {
+		live.Join = live.goodOnce
+	}
+
+	if live.TailnetAddress == "" {
+		live.TailnetAddress = "100.64.0.9"
+	}
+
+	if !live.NoExtension {
+		if err := live.node.Set(Extension("tailscale")); err != nil {
+			return nil, err
+		}
+	}
+
+	lan := live.Address
+	if address, err := netip.ParseAddr(lan); err != nil || address.IsLoopback() {
+		lan = "192.168.1.10"
+	}
+
+	nodeIP := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
+	nodeIP.TypedSpec().Addresses = []netip.Addr{netip.MustParseAddr(lan)}
+
+	if err := live.node.Set(Address("eth0", lan+"/24"), nodeIP); err != nil {
+		return nil, err
+	}
+
+	live.guard.Lock()
+	defer live.guard.Unlock()
+
+	live.persist(disk)
+
+	// what the device has been logged in with is what its config says
+	_, live.arguments, _ = readDocument(disk)
+
+	return live, live.activate(disk)
+}
+
+// Applied returns what the node was given, in order.
+func (l *Live) Applied() []Applied {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return slices.Clone(l.applied)
+}
+
+// Disk returns the config on the node's disk. WasOnDisk reports whether a text was ever there.
+func (l *Live) Disk() string {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return string(l.disk)
+}
+
+// WasOnDisk reports whether a text was ever in a config on the node's disk.
+func (l *Live) WasOnDisk(text string) bool {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return slices.ContainsFunc(l.onDisk, func(config string) bool { return strings.Contains(config, text) })
+}
+
+// Active returns the config in force.
+func (l *Live) Active() string {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return string(l.active)
+}
+
+// Arguments returns what the device was last logged in with.
+func (l *Live) Arguments() string {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return l.arguments
+}
+
+// SetDown switches the node off or on.
+func (c *Cluster) SetDown(address string, down bool) {
+	c.guard.Lock()
+	defer c.guard.Unlock()
+
+	c.nodes[address].Down = down
+}
+
+// Restart starts the node again, with the config on its disk.
+func (l *Live) Restart() error {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	l.endTry()
+	l.document = ""
+
+	return l.activate(l.disk)
+}
+
+func (l *Live) apply(request *machine.ApplyConfigurationRequest) error {
+	if l.OnApply != nil {
+		if err := l.OnApply(request.GetMode()); err != nil {
+			return err
+		}
+	}
+
+	if _, err := configloader.NewFromBytes(request.GetData()); err != nil {
+		return status.Error(codes.InvalidArgument, err.Error())
+	}
+
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	l.applied = append(l.applied, Applied{request.GetMode(), string(request.GetData())})
+
+	if request.GetMode() != machine.ApplyConfigurationRequest_TRY {
+		l.endTry()
+		l.persist(request.GetData())
+
+		return l.activate(request.GetData())
+	}
+
+	before := l.active // as Talos does, also where that is a config that is tried
+	l.endTry()
+
+	l.tried = time.AfterFunc(request.GetTryModeTimeout().AsDuration(), func() {
+		l.guard.Lock()
+		defer l.guard.Unlock()
+
+		_ = l.activate(before)
+	})
+
+	return l.activate(request.GetData())
+}
+
+func (l *Live) endTry() {
+	if l.tried != nil {
+		l.tried.Stop()
+		l.tried = nil
+	}
+}
+
+func (l *Live) persist(text []byte) {
+	l.disk = text
+	l.onDisk = append(l.onDisk, string(text))
+}
+
+// activate puts a config into force. The service is started again where its document changed.
+func (l *Live) activate(text []byte) error {
+	l.active = text
+
+	for id, text := range map[string][]byte{config.ActiveID: l.active, config.PersistentID: l.disk} {
+		provider, err := configloader.NewFromBytes(text)
+		if err != nil {
+			return err
+		}
+
+		if err := l.put(config.NewMachineConfigWithID(provider, id)); err != nil {
+			return err
+		}
+	}
+
+	if provider, err := configloader.NewFromBytes(text); err == nil && provider.Machine() != nil {
+		role := config.NewMachineType()
+		role.SetMachineType(provider.Machine().Type())
+
+		if provider.Machine().Type() == machinetype.TypeUnknown {
+			return nil
+		}
+
+		if err := l.put(role); err != nil {
+			return err
+		}
+	}
+
+	key, _, document := readDocument(text)
+	if document == l.document || l.NoExtension {
+		return nil
+	}
+
+	l.document = document
+	l.generation++
+
+	if document == "" {
+		l.event("Waiting", "Waiting for extension service config")
+		l.setTailnetAddress(false)
+
+		return nil
+	}
+
+	l.event("Starting", "Starting service")
+	l.later(func() { l.start(key) })
+
+	return nil
+}
+
+// later does something once the service took its time, unless its document changed meanwhile.
+func (l *Live) later(do func()) {
+	generation := l.generation
+
+	time.AfterFunc(l.Takes, func() {
+		l.guard.Lock()
+		defer l.guard.Unlock()
+
+		if generation == l.generation {
+			do()
+		}
+	})
+}
+
+// start is what containerboot does with the environment of the document.
+func (l *Live) start(key string) {
+	_, arguments, _ := readDocument(l.active)
+	once := strings.Contains(l.document, "TS_AUTH_ONCE=true")
+
+	switch {
+	case l.identity && once:
+	case l.identity && key == "":
+		l.arguments = strings.TrimSpace(strings.ReplaceAll(arguments, "--reset", ""))
+	case key == "":
+		l.event("Running", "Started task ext-tailscale")
+
+		return
+	default:
+		if err := l.Join(key); err != nil {
+			l.lines = append(l.lines, "boot: 2026/11/30 06:00:00 backend error: "+err.Error(), "tailscaled: shutting down")
+			l.event("Waiting", "Error running Containerd(ext-tailscale), going to restart forever: task \"ext-tailscale\" failed: exit code 1")
+			l.later(func() { l.start(key) })
+
+			return
+		}
+
+		l.identity, l.arguments = true, arguments
+	}
+
+	l.event("Running", "Started task ext-tailscale")
+	l.setTailnetAddress(true)
+}
+
+func (l *Live) goodOnce(key string) error {
+	if l.usedKeys[key] {
+		return fmt.Errorf("authkey already used")
+	}
+
+	l.usedKeys[key] = true
+
+	return nil
+}
+
+func (l *Live) setTailnetAddress(present bool) {
+	address := Address("tailscale0", l.TailnetAddress+"/32")
+
+	if present {
+		_ = l.put(address)
+	} else {
+		_ = l.node.State.Destroy(context.Background(), address.Metadata()) // it need not be there
+	}
+}
+
+func (l *Live) event(state, message string) {
+	l.state = state
+	l.events = append(l.events, &machine.ServiceEvent{State: state, Msg: message, Ts: timestamppb.Now()})
+}
+
+func (l *Live) services() []*machine.ServiceInfo {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	if l.NoExtension {
+		return nil
+	}
+
+	return []*machine.ServiceInfo{{Id: TailscaleServiceID, State: l.state, Events: &machine.ServiceEvents{Events: slices.Clone(l.events)}}}
+}
+
+func (l *Live) log() string {
+	l.guard.Lock()
+	defer l.guard.Unlock()
+
+	return strings.Join(l.lines, "\n") + "\n"
+}
+
+// put makes a resource, or changes it where it is there already, so that nobody finds none meanwhile.
+func (l *Live) put(r resource.Resource) error {
+	ctx := context.Background()
+
+	existing, err := l.node.State.Get(ctx, r.Metadata())
+	if state.IsNotFoundError(err) {
+		return l.node.State.Create(ctx, r)
+	}
+
+	if err != nil {
+		return err
+	}
+
+	r.Metadata().SetVersion(existing.Metadata().Version())
+
+	return l.node.State.Update(ctx, r)
+}
+
+// readDocument finds the key, the arguments and the text of the extension's document in a config.
+func readDocument(text []byte) (key, arguments, document string) {
+	provider, err := configloader.NewFromBytes(text)
+	if err != nil {
+		return "", "", ""
+	}
+
+	for _, candidate := range provider.Documents() {
+		found, ok := candidate.(*extensions.ServiceConfigV1Alpha1)
+		if !ok || found.ServiceName != "tailscale" {
+			continue
+		}
+
+		files := map[string]string{}
+		for _, file := range found.ServiceConfigFiles {
+			files[file.ConfigFileMountPath] = file.ConfigFileContent
+		}
+
+		for _, variable := range found.ServiceEnvironment {
+			switch name, value, _ := strings.Cut(variable, "="); name {
+			case "TS_AUTHKEY":
+				key = value
+				if path, ok := strings.CutPrefix(value, "file:"); ok {
+					key = files[path]
+				}
+			case "TS_EXTRA_ARGS":
+				arguments = value
+			}
+		}
+
+		document = fmt.Sprint(found.ServiceEnvironment, files)
+	}
+
+	return key, arguments, document
+}
