@@ -120,6 +120,10 @@ func applyTo(config []byte, made *patch.Patch, redact bool) ([]byte, error) {
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {
+	if err := checkOutputFile(flags.output); err != nil {
+		return err
+	}
+
 	switch {
 	case file == "-" && flags.authKey == "-":
 		return usagef("the machine config or the auth key is on standard input, not both: give the other as a file")

@@ -37,19 +37,33 @@ func variableOf(flag *pflag.Flag) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
 }
 
+// flagOf returns the name of the flag that a variable would stand for.
+func flagOf(variable string) string {
+	return strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(variable, variablePrefix), "_", "-"))
+}
+
 // applyTo sets the flags of the command that were not given from their variables. A variable that stands for a flag of
-// another command is left alone; one that stands for none is refused, since it would be a setting without effect.
-func (e environment) applyTo(cmd *cobra.Command) error {
+// another command is left alone; one that stands for none is refused, since it would be a setting without effect. The notes
+// name those of flags that have no variable: they may have been set for an earlier version, and have no effect.
+func (e environment) applyTo(cmd *cobra.Command) (notes []string, err error) {
 	known := map[string]bool{}
 	collectVariables(cmd.Root(), known)
 
 	var faults []error
 
 	for name := range e {
-		if strings.HasPrefix(name, variablePrefix) && !known[name] {
+		flag := flagOf(name)
+
+		switch {
+		case !strings.HasPrefix(name, variablePrefix) || known[name]:
+		case slices.Contains(flagsOnly, flag):
+			notes = append(notes, "variable "+name+" has no effect: give --"+flag+" as a flag")
+		default:
 			faults = append(faults, usagef("variable %s stands for no flag: %s --help lists the flags", name, cmd.Root().Name()))
 		}
 	}
+
+	slices.Sort(notes)
 
 	slices.SortFunc(faults, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 
@@ -71,7 +85,7 @@ func (e environment) applyTo(cmd *cobra.Command) error {
 		}
 	})
 
-	return errors.Join(faults...)
+	return notes, errors.Join(faults...)
 }
 
 // isRepeatable reports whether each further use of the flag adds to it.
@@ -97,7 +111,11 @@ func collectVariables(cmd *cobra.Command, known map[string]bool) {
 	}
 }
 
-// isVariable reports whether a flag can be given as a variable: all of ours can, and none of cobra's.
+// flagsOnly have no variable: what two commands mean different things by, so that a variable set for one would act on the
+// other, and what confirms or aims a single run.
+var flagsOnly = []string{"output", "image", "from", "yes", "force", "in-place", "unset"}
+
+// isVariable reports whether a flag can be given as a variable: most of ours can, and none of cobra's.
 func isVariable(flag *pflag.Flag) bool {
-	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions"
+	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions" && !slices.Contains(flagsOnly, flag.Name)
 }

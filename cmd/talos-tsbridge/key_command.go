@@ -54,6 +54,10 @@ func (p *program) keyMintCommand() *cobra.Command {
 }
 
 func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) error {
+	if err := checkOutputFile(output); err != nil {
+		return err
+	}
+
 	minting, err := p.newMinting(flags)
 	if err != nil {
 		return err

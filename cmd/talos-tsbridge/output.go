@@ -51,6 +51,20 @@ func (p *program) write(ctx context.Context, file string, text []byte) error {
 	return nil
 }
 
+// checkOutputFile refuses a name of a file that is the name of a format: other programs, and other commands of this one, print
+// in that format for -o, and a key would lie in a file called json.
+func checkOutputFile(name string) error {
+	if isFormat(name) {
+		return usagef("--output takes a file, and %s is the name of a format: write -o ./%s for a file of that name", name, name)
+	}
+
+	return nil
+}
+
+func isFormat(name string) bool {
+	return name == "json" || name == "yaml" || name == "table" || name == "wide"
+}
+
 // failureKey is the one key of the document that is written in place of a patch that could not be made.
 const failureKey = "talos-tsbridge-failed"
 
@@ -64,7 +78,7 @@ func (p *program) failStream(cmd *cobra.Command, failure error) {
 		return
 	}
 
-	if output := cmd.Flags().Lookup("output").Value.String(); output != "" && output != "-" {
+	if output := cmd.Flags().Lookup("output").Value.String(); output != "" && output != "-" && !isFormat(output) {
 		return
 	}
 

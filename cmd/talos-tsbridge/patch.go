@@ -30,6 +30,10 @@ func (p *program) patchCommand() *cobra.Command {
 }
 
 func (p *program) printPatch(ctx context.Context, flags *patchFlags) error {
+	if err := checkOutputFile(flags.output); err != nil {
+		return err
+	}
+
 	forRole := flags.roleOptions()
 
 	request, err := p.newRequest(ctx, flags, forRole)

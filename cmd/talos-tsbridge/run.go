@@ -88,8 +88,15 @@ func (p *program) rootCommand() *cobra.Command {
 
 	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(), p.versionCommand())
 
-	// the flags of every command can be given as variables
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return p.environment.applyTo(cmd) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		notes, err := p.environment.applyTo(cmd)
+
+		if quiet := cmd.Flags().Lookup("quiet"); quiet == nil || quiet.Value.String() != "true" {
+			p.note(notes...)
+		}
+
+		return err
+	}
 
 	return root
 }
@@ -99,8 +106,9 @@ the kubelet (and etcd) on the node's LAN address.
 
 The patch goes to standard output and nothing else does; notes and errors go to standard error.
 
-Every flag can be given as a variable too: --advertise-tags as TSBRIDGE_ADVERTISE_TAGS. Flags that can be repeated take one
-value a line there. A variable that is empty counts as not given.`
+A flag can be given as a variable too: --advertise-tags as TSBRIDGE_ADVERTISE_TAGS. Flags that can be repeated take one value a line
+there. A variable that is empty counts as not given. --output and --in-place, and what means different things to two commands,
+--from and --image, have no variable.`
 
 const examples = `  export TS_AUTHKEY=tskey-auth-...
   talos-tsbridge --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24 |

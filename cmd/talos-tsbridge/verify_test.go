@@ -313,8 +313,8 @@ func TestVerifyFaultsTogether(t *testing.T) {
 
 	var stdout, stderr bytes.Buffer
 
-	code := run(t.Context(), []string{"verify", "vault"}, []string{
-		"TSBRIDGE_TIMEOUT=0s", "TSBRIDGE_PARALLEL=0", "TSBRIDGE_FROM=moon", "TSBRIDGE_MAGIC_DNS=vault", "TSBRIDGE_OUTPUT=yaml",
+	code := run(t.Context(), []string{"verify", "--from", "moon", "-o", "yaml", "vault"}, []string{
+		"TSBRIDGE_TIMEOUT=0s", "TSBRIDGE_PARALLEL=0", "TSBRIDGE_MAGIC_DNS=vault",
 		"TSBRIDGE_CA_FILE=ca.pem", "TSBRIDGE_INSECURE=true",
 	}, strings.NewReader(""), &stdout, &stderr)
 
