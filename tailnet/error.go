@@ -36,6 +36,8 @@ const (
 	ReasonTagsRefused Reason = "tags-refused"
 	// ReasonTailnetUnknown: there is no such tailnet, or the credential is not one of it.
 	ReasonTailnetUnknown Reason = "tailnet-unknown"
+	// ReasonTailnetSuspended: the tailnet is suspended.
+	ReasonTailnetSuspended Reason = "tailnet-suspended"
 	// ReasonNotFound: the tailnet has no such key or device.
 	ReasonNotFound Reason = "not-found"
 	// ReasonRateLimited: the credential, or the tailnet, asks too often.

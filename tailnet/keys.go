@@ -41,6 +41,9 @@ type CreatedKey struct {
 
 	// Secret is the key itself. It prints as "[redacted]", and so a CreatedKey can be printed.
 	Secret authkey.Key `json:"-"`
+	// Repeated tells that an earlier attempt met a rate limit. Should the server have carried it out all the same, there is
+	// another key of this description.
+	Repeated bool `json:"-"`
 }
 
 // KeyRequest says what key to create. It is sent as it is: package mint has safe defaults.
@@ -61,31 +64,45 @@ type KeyRequest struct {
 
 // CreateKey creates an auth key.
 //
-// A creation is never repeated once it may have been carried out, since that would leave a second key behind: see
-// [Error.Uncertain]. When the answer tells of a key that cannot be used, CreateKey returns what it says of the key together
-// with an error, whose Reason is [ReasonAnswerInvalid]. Package mint takes care of all that.
+// A creation is repeated after a rate limit and when there was no connection, and never once it may have been carried out
+// otherwise, since that would leave a second key behind: see [Error.Uncertain]. When the answer tells of a key that cannot be
+// used, or is not the one that was asked for, CreateKey returns what it says of the key together with an error, whose Reason
+// is [ReasonAnswerInvalid]. Package mint takes care of all that.
 func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey, error) {
 	body := tailscale.CreateKeyRequest{ExpirySeconds: int64(request.Expiry / time.Second), Description: request.Description}
 	create := &body.Capabilities.Devices.Create
 	create.Tags, create.Reusable, create.Ephemeral, create.Preauthorized = request.Tags, request.Reusable, request.Ephemeral, request.Preauthorized
 
-	var answer *tailscale.Key
+	var (
+		answer  *tailscale.Key
+		created CreatedKey
+	)
 
 	err := c.call(ctx, stepCreate, http.MethodPost, func(ctx context.Context) error {
 		var err error
 
 		answer, err = c.official.Keys().CreateAuthKey(ctx, body)
-		if err == nil && (answer.ID == "" || answer.Key == "") {
+
+		switch {
+		case Is(err, ReasonRateLimited):
+			created.Repeated = true
+		case err == nil && (answer.ID == "" || answer.Key == ""):
 			err = errors.New("the answer holds no key")
 		}
 
 		return err
 	})
+	if failure, ok := errors.AsType[*Error](err); ok && len(request.Tags) == 0 && failure.Reason == ReasonRefused && failure.Status == http.StatusBadRequest {
+		failure.Reason = ReasonTagsRefused
+		failure.Message += "; the key has no tags: Headscale makes none without for an API key, which belongs to no user"
+	}
+
 	if err != nil {
 		return CreatedKey{}, err
 	}
 
-	created := CreatedKey{Key: keyOf(*answer)}
+	created.Key = keyOf(*answer)
+	fault := c.contradiction(created.Key, request)
 	created.Description = request.Description
 
 	if created.Expires.IsZero() {
@@ -93,11 +110,51 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 	}
 
 	created.Secret, err = authkey.Parse(answer.Key)
-	if err != nil {
-		return created, c.invalid(stepCreate, http.MethodPost, "what the answer has as the key cannot be used: "+err.Error())
+
+	switch {
+	case err != nil:
+		fault = "what the answer has as the key cannot be used: " + err.Error()
+	case fault == "" && !namesID(answer.Key, answer.ID):
+		fault = "the answer has the ID of another key"
+	}
+
+	if fault != "" {
+		return created, c.invalid(stepCreate, http.MethodPost, fault)
 	}
 
 	return created, nil
+}
+
+// contradiction says in what a key that was created is not the one that was asked for, or "". A server may leave things
+// out of its answer.
+func (c *Client) contradiction(key Key, request KeyRequest) string {
+	switch {
+	case key.Description != "" && key.Description != request.Description:
+		return "the answer has the description of another key"
+	case key.Invalid, !key.Expires.IsZero() && !key.Expires.After(c.Now()), !key.Expires.IsZero() && !key.Expires.After(key.Created):
+		return "the answer has a key that does not work any more"
+	case len(key.Tags) > 0 && !sameTags(key.Tags, request.Tags):
+		return "the answer has a key with other tags"
+	case key.Reusable && !request.Reusable, key.Ephemeral && !request.Ephemeral:
+		return "the answer has a key that may do more, or less, than was asked for"
+	}
+
+	return ""
+}
+
+func sameTags(a, b []string) bool {
+	sorted := func(tags []string) []string { return slices.Compact(slices.Sorted(slices.Values(tags))) }
+
+	return slices.Equal(sorted(a), sorted(b))
+}
+
+// namesID reports whether a key can be that of an ID. Those of Tailscale begin with it; others do not tell.
+func namesID(key, id string) bool {
+	const suffix = "CNTRL"
+
+	named, _, ok := strings.Cut(strings.TrimPrefix(key, secret.AuthKey), "-")
+
+	return !ok || !strings.HasSuffix(named, suffix) || !strings.HasSuffix(id, suffix) || named == id
 }
 
 // RevokeKey takes back the key of this ID. Devices that it registered stay registered.
@@ -130,7 +187,7 @@ func (c *Client) RevokeKey(ctx context.Context, id string) error {
 				return nil
 			}
 
-			tried = tried || failure.uncertain
+			tried = tried || failure.uncertain && failure.Reason != ReasonRateLimited
 		}
 
 		return err

@@ -41,42 +41,69 @@ type verdict struct {
 	hint string
 }
 
-// judge says what a failure status means in a step. page tells that the answer is no message of the API.
-func judge(at step, status int, message string, page bool, kind CredentialKind) verdict {
+// reply is an answer that is no success.
+type reply struct {
+	status int
+	// message is that of the API, and "" where the answer is none of the API's: then something in between may have given it.
+	message string
+	// page tells that the answer is made for a browser.
+	page bool
+}
+
+// refuses reports whether it is the API itself that says no, so that nothing was done. Everything else leaves that open,
+// also a rate limit: not all of them are checked before a request is carried out.
+func (r reply) refuses() bool {
+	switch r.status {
+	case http.StatusRequestTimeout, http.StatusTooManyRequests:
+		return false
+	}
+
+	return r.message != "" && !r.page && r.status >= 400 && r.status < 500
+}
+
+// judge says what such an answer means in a step.
+func judge(at step, r reply, kind CredentialKind) verdict {
 	switch {
-	case status == http.StatusTooManyRequests && at == stepDevices:
+	case r.status == http.StatusTooManyRequests && at == stepDevices:
 		return verdict{ReasonRateLimited, "the API's rate limit is reached: try again later"}
-	case status == http.StatusTooManyRequests:
+	case r.status == http.StatusTooManyRequests:
 		return verdict{ReasonRateLimited, "the API's rate limit is reached: try again later, or make fewer keys at a time"}
-	case status == http.StatusProxyAuthRequired:
+	case r.status == http.StatusProxyAuthRequired:
 		return verdict{ReasonNotTheAPI, "the proxy wants a login: put it into HTTPS_PROXY, or go around the proxy with NO_PROXY"}
-	case status == http.StatusBadGateway, status == http.StatusServiceUnavailable, status == http.StatusGatewayTimeout:
+	case r.status == http.StatusBadGateway, r.status == http.StatusServiceUnavailable, r.status == http.StatusGatewayTimeout,
+		r.status == http.StatusRequestTimeout:
 		return verdict{ReasonServerFailed, "a proxy or load balancer answered because the API behind it did not: try again later, and check the base URL"}
-	case status >= http.StatusInternalServerError:
+	case r.status >= http.StatusInternalServerError:
 		return verdict{ReasonServerFailed, "the server failed: try again later"}
-	case status >= 300 && status < 400:
+	case r.status >= 300 && r.status < 400 && r.status != http.StatusNotModified:
 		return verdict{ReasonNotTheAPI, "the server redirects to another address, which is not followed with credentials: give that address as the base URL"}
-	case page:
+	case r.page, r.status < 400:
 		return verdict{ReasonNotTheAPI, "check that the base URL is that of the API, and that no login page or proxy stands in between"}
+	case r.message == "" && r.status == http.StatusNotFound && at != stepToken && at != stepExchange:
+		return verdict{ReasonNotSupported, "this server has no such API: check the base URL (Headscale has it since 0.30)"}
+	}
+
+	if v := judgeMessage(r); v.reason != "" {
+		return v
 	}
 
 	var v verdict
 
 	switch at {
 	case stepToken:
-		v = judgeToken(status)
+		v = judgeToken(r.status)
 	case stepExchange:
-		v = judgeExchange(status)
+		v = judgeExchange(r.status)
 	case stepCreate:
-		v = judgeCreate(status, message, kind)
+		v = judgeCreate(r, kind)
 	case stepDevices:
-		v = judgeDevices(status, kind)
+		v = judgeDevices(r.status, kind)
 	case stepList:
-		if status == http.StatusNotFound {
+		if r.status == http.StatusNotFound {
 			v = verdict{ReasonTailnetUnknown, noTailnet}
 		}
 	case stepGet, stepDelete:
-		if status == http.StatusNotFound {
+		if r.status == http.StatusNotFound {
 			v = verdict{ReasonNotFound, "the tailnet has no key of this ID: it was revoked before, or it belongs to another tailnet"}
 		}
 	}
@@ -85,7 +112,27 @@ func judge(at step, status int, message string, page bool, kind CredentialKind) 
 		return v
 	}
 
-	return judgeCredential(status, kind)
+	return judgeCredential(r.status, kind)
+}
+
+// What the API's messages say of a fault, where the status is that of many others: the API has no codes. These are the only
+// texts of others that anything depends on.
+const (
+	saysTags      = "requested tags"
+	saysTailnet   = "tailnet does not match"
+	saysSuspended = "suspended"
+)
+
+func judgeMessage(r reply) verdict {
+	switch {
+	case strings.Contains(r.message, saysTailnet):
+		return verdict{ReasonTailnetUnknown, "the credential belongs to another tailnet: use - for its own, or the tailnet's name from the admin console " +
+			"(Settings > General), which is not the name in MagicDNS"}
+	case strings.Contains(strings.ToLower(r.message), saysSuspended):
+		return verdict{ReasonTailnetSuspended, "another credential does not help: see the admin console, or ask Tailscale's support"}
+	}
+
+	return verdict{}
 }
 
 const noTailnet = "no such tailnet: use - for the credential's own, or the tailnet's name from the admin console (Settings > General), and " +
@@ -142,24 +189,20 @@ func judgeExchange(status int) verdict {
 	return verdict{}
 }
 
-// refusedTags is how the API's message says that it is about tags. The status is that of every other fault of a request,
-// and the API has no code for it.
-const refusedTags = "requested tags"
-
-func judgeCreate(status int, message string, kind CredentialKind) verdict {
+func judgeCreate(r reply, kind CredentialKind) verdict {
 	switch {
-	case status == http.StatusBadRequest && strings.Contains(message, refusedTags) && kind.NeedsTags():
+	case r.status == http.StatusBadRequest && strings.Contains(r.message, saysTags) && kind.NeedsTags():
 		return verdict{
 			ReasonTagsRefused,
 			"a key made by an OAuth client must have exactly the client's tags, or tags that those own in the policy file (tagOwners): not even a " +
 				"part of the client's tags will do",
 		}
-	case status == http.StatusBadRequest && strings.Contains(message, refusedTags):
+	case r.status == http.StatusBadRequest && strings.Contains(r.message, saysTags):
 		return verdict{
 			ReasonTagsRefused,
 			"every tag needs an owner in the policy file (tagOwners), and the user of the API access token must be one of them",
 		}
-	case status == http.StatusNotFound:
+	case r.status == http.StatusNotFound:
 		return verdict{ReasonTailnetUnknown, noTailnet}
 	}
 

@@ -145,8 +145,9 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 		return failure
 	}
 
-	message := scrub.Line(apiMessage(body))
-	verdict := judge(at, res.StatusCode, message, page, t.kind)
+	said := reply{status: res.StatusCode, message: scrub.Line(apiMessage(body)), page: page}
+	verdict := judge(at, said, t.kind)
+	message := said.message
 
 	switch {
 	case page:
@@ -158,13 +159,13 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 	failure.Reason = verdict.reason
 	failure.Message = joinNonEmpty(": ", message, verdict.hint)
 	failure.retryAfter = retryAfter(res.Header)
+	failure.uncertain = at.changes() && !said.refuses()
 
 	switch {
-	case res.StatusCode == http.StatusTooManyRequests:
+	case verdict.reason == ReasonRateLimited:
 		failure.retry = true
-	case res.StatusCode >= http.StatusInternalServerError:
+	case verdict.reason == ReasonServerFailed:
 		failure.retry = at.repeatable()
-		failure.uncertain = at.changes()
 	}
 
 	return failure

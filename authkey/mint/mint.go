@@ -50,7 +50,7 @@ func (m *Minter) Lease(ctx context.Context, options Options) (*Lease, error) {
 
 	created, err := m.Client.CreateKey(limited, request)
 	if err == nil {
-		return &Lease{minter: m, created: created}, nil
+		return m.alone(ctx, &Lease{minter: m, created: created})
 	}
 
 	err = fmt.Errorf("minting an auth key: %w", err)

@@ -406,3 +406,28 @@ func TestOnRetry(t *testing.T) {
 	require.Len(t, told, 2)
 	require.Contains(t, told[0], "rate limit")
 }
+
+// Headscale's API keys belong to no user: a key needs tags, and the error says so.
+func TestHeadscale(t *testing.T) {
+	server := tailnettest.NewServer(t)
+	server.BehaveAsHeadscale()
+
+	minter := newMinter(t, server, tailnet.CredentialAPIToken)
+
+	_, err := minter.Lease(t.Context(), mint.Options{})
+	require.True(t, tailnet.Is(err, tailnet.ReasonTagsRefused), err)
+	require.ErrorContains(t, err, "the key has no tags")
+
+	lease, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
+	require.NoError(t, err)
+	require.Equal(t, authkey.KindPreAuth, lease.Key().Kind())
+
+	unused, err := minter.UnusedKeys(t.Context(), "")
+	require.NoError(t, err)
+	require.Len(t, unused, 1)
+	require.NoError(t, lease.Release(t.Context()))
+	require.Empty(t, server.LiveKeys())
+
+	_, err = minter.Client.Devices(t.Context())
+	require.True(t, tailnet.Is(err, tailnet.ReasonNotSupported), err)
+}

@@ -2,6 +2,7 @@ package mint
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -43,16 +44,18 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 	orphan := tailnet.Key{ID: id, Description: request.Description, Expires: m.Client.Now().Add(request.Expiry)}
 
 	// The ID of an answer that cannot be used may be wrong too, and be that of another key.
-	found, ok, err := m.search(ctx, request.Description)
+	attempts := searchAttempts
+	if tailnet.Is(failed, tailnet.ReasonRateLimited) {
+		attempts = 1 // most likely nothing was made, and asking more does not help
+	}
+
+	found, ok, err := m.search(ctx, request.Description, attempts)
 
 	switch {
 	case ok:
 		orphan = found
 	case id != "":
-	case err != nil && tailnet.Is(failed, tailnet.ReasonNotTheAPI) && tailnet.Is(err, tailnet.ReasonNotTheAPI):
-		// Whatever answers there makes no keys.
-		return failed
-	case err != nil:
+	case err != nil && !alike(failed, err):
 		return &OrphanError{Key: orphan, err: fmt.Errorf("%w; whether a key was made is unknown (%w)", failed, err)}
 	default:
 		return fmt.Errorf("%w; no key was left behind as far as the API tells; should one described %q turn up, revoke it, else it expires "+
@@ -66,14 +69,56 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, so none was left behind", failed, orphan.ID)
 }
 
+// alike reports whether the search failed as the creation did because something else than the API answers both: the
+// failure of the creation says all that there is to say.
+func alike(failed, search error) bool {
+	for _, reason := range []tailnet.Reason{tailnet.ReasonNotTheAPI, tailnet.ReasonNotSupported} {
+		if tailnet.Is(failed, reason) && tailnet.Is(search, reason) {
+			return true
+		}
+	}
+
+	return false
+}
+
+// alone returns the lease once there is no other key of its description: one that the server made although it answered that
+// a limit was reached. No server is known that does so, and a search that fails is no reason to do without the key.
+func (m *Minter) alone(ctx context.Context, lease *Lease) (*Lease, error) {
+	if !lease.created.Repeated {
+		return lease, nil
+	}
+
+	limited, cancel := context.WithTimeout(ctx, m.cleanup())
+	defer cancel()
+
+	keys, err := m.Client.Keys(limited)
+	if err != nil {
+		return lease, nil
+	}
+
+	for _, key := range keys {
+		if key.Description != lease.created.Description || key.ID == lease.created.ID {
+			continue
+		}
+
+		if err := m.Client.RevokeKey(limited, key.ID); err != nil && !tailnet.Is(err, tailnet.ReasonNotFound) {
+			err = &OrphanError{Key: key, err: fmt.Errorf("minting an auth key: the server made two, and one could not be revoked (%w)", err)}
+
+			return nil, errors.Join(err, lease.Release(ctx))
+		}
+	}
+
+	return lease, nil
+}
+
 // search looks for the key with a description, a few times with growing waits.
-func (m *Minter) search(ctx context.Context, description string) (found tailnet.Key, ok bool, err error) {
+func (m *Minter) search(ctx context.Context, description string, attempts int) (found tailnet.Key, ok bool, err error) {
 	wait := m.Client.RetryDelay
 	if wait <= 0 {
 		wait = tailnet.DefaultRetryDelay
 	}
 
-	for attempt := range searchAttempts {
+	for attempt := range attempts {
 		if attempt > 0 {
 			select {
 			case <-time.After(wait):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,7 +18,9 @@ import (
 
 // keyFlags are the flags that say what key to mint.
 type keyFlags struct {
-	tags          string
+	tags string
+	// advertised are the tags that the nodes ask for, which are the key's where it has none of its own.
+	advertised    string
 	expiry        time.Duration
 	reusable      bool
 	ephemeral     bool
@@ -32,6 +35,8 @@ type keyFlags struct {
 func (f *keyFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 
+	flags.StringVar(&f.tags, "key-tags", "",
+		"tags of a minted key, a comma-separated `list`, where they are not those of --advertise-tags: a node gets them without asking, as Headscale wants it")
 	flags.DurationVar(&f.expiry, "key-expiry", mint.DefaultExpiry, "how long a minted key can register a node: 1m to 2160h (90 days)")
 	flags.BoolVar(&f.reusable, "key-reusable", false, "mint a key for any number of nodes (default: for one)")
 	flags.BoolVar(&f.ephemeral, "key-ephemeral", false, "mint a key whose nodes are deleted from the tailnet soon after they go offline")
@@ -46,8 +51,8 @@ func (f *keyFlags) options() mint.Options {
 		Expiry: f.expiry, Reusable: f.reusable, Ephemeral: f.ephemeral, RequireApproval: !f.preauthorized, Description: f.description,
 	}
 
-	if f.tags != "" {
-		options.Tags = []string{f.tags}
+	if tags := cmp.Or(f.tags, f.advertised); tags != "" {
+		options.Tags = []string{tags}
 	}
 
 	return options

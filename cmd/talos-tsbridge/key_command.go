@@ -44,7 +44,7 @@ func (p *program) keyMintCommand() *cobra.Command {
 	}
 
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&flags.tags, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
+	cmd.Flags().StringVar(&flags.advertised, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
 	flags.bind(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "do everything but call the Tailscale API")

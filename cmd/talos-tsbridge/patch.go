@@ -81,7 +81,7 @@ type request struct {
 // newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
 // faultless request. It looks up the static hosts that are asked for.
 func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
-	flags.key.tags, flags.key.quiet = strings.Join(flags.settings.AdvertiseTags, ","), flags.quiet
+	flags.key.advertised, flags.key.quiet = strings.Join(flags.settings.AdvertiseTags, ","), flags.quiet
 	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
 	options, err := flags.options()

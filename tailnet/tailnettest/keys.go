@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -146,6 +147,12 @@ func (s *Server) createKey(r *http.Request, who actor) answer {
 	}
 	key.Expires = key.Created.Add(expiry)
 	key.Secret = "tskey-auth-" + key.ID + "-" + random(24)
+
+	if s.headscale {
+		key.ID = strconv.Itoa(len(s.keys) + 1)
+		key.Secret = "hskey-auth-" + random(12) + "-" + random(24)
+	}
+
 	s.keys = append(s.keys, key)
 
 	shown := key.answer(s.now())
@@ -165,6 +172,10 @@ func (s *Server) refuseTags(tags []string, who actor) string {
 	}
 
 	if who.client == nil {
+		if s.headscale && len(tags) == 0 {
+			return "a key without a user needs tags"
+		}
+
 		for _, tag := range tags {
 			if _, owned := s.owners[tag]; s.owners != nil && !owned {
 				return refused

@@ -83,6 +83,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 
+	w.Header().Set("Date", s.time().Format(http.TimeFormat))
 	said.send(w, fault)
 }
 
@@ -154,6 +155,16 @@ func (s *Server) route(r *http.Request) (Endpoint, func(*http.Request) answer) {
 	case len(path) == 2 && path[0] == "device":
 		route += " device/id"
 		r.SetPathValue("id", path[1])
+	}
+
+	s.mu.Lock()
+	headscale := s.headscale
+	s.mu.Unlock()
+
+	if headscale && strings.Contains(route, "device") {
+		return Unknown, func(*http.Request) answer {
+			return answer{status: http.StatusNotFound, body: []byte("404 page not found\n")}
+		}
 	}
 
 	switch route {

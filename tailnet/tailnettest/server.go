@@ -32,6 +32,7 @@ type Server struct {
 	latency       time.Duration
 	tokenLifetime time.Duration
 	wholeKeys     bool
+	headscale     bool
 	faults        []*Fault
 	requests      []Request
 
@@ -115,11 +116,24 @@ func (s *Server) SetTokenLifetime(lifetime time.Duration) {
 // Tailscale's does.
 func (s *Server) ListWholeKeys() { s.set(func() { s.wholeKeys = true }) }
 
+// BehaveAsHeadscale makes the server answer as Headscale 0.30 does where that differs: its lists have whole keys, IDs are
+// numbers, keys begin with hskey-auth-, an API access token belongs to no user and makes no key without tags, and there are
+// no devices.
+func (s *Server) BehaveAsHeadscale() { s.set(func() { s.wholeKeys, s.headscale = true, true }) }
+
 func (s *Server) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 
 	change()
+}
+
+// time is the time by the server's clock, for whoever has not locked the server.
+func (s *Server) time() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	return s.now()
 }
 
 // now is the time by the server's clock.
