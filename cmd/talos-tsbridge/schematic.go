@@ -4,13 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"time"
 
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	"github.com/spf13/cobra"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory/nodeimage"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
@@ -85,7 +84,7 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 
 	switch {
 	case flags.from != "":
-		if choices.From, err = p.readSchematic(flags.from); err != nil {
+		if choices.From, err = p.readSchematic(cmd.Context(), flags.from); err != nil {
 			return err
 		}
 	case flags.fromNode != "":
@@ -157,12 +156,6 @@ func (f *schematicFlags) check(cmd *cobra.Command) (imagefactory.Factory, error)
 		}
 	}
 
-	for _, name := range []string{"talosconfig", "context", "endpoints", "timeout"} {
-		if flag := cmd.Flags().Lookup(name); flag.Changed && f.fromNode == "" {
-			faults = append(faults, fmt.Errorf("--%s is about the Talos API: add --from-node", name))
-		}
-	}
-
 	factory, err := imagefactory.ParseFactory(f.factory)
 	if err != nil {
 		faults = append(faults, err)
@@ -190,30 +183,18 @@ func (f *schematicFlags) complete(cmd *cobra.Command, installer *imagefactory.In
 	}
 }
 
-// maxSchematic bounds a schematic; Image Factory's own are some hundred bytes, with a machine config embedded some thousand.
+// maxSchematic bounds a schematic; most have some hundred bytes, with a machine config embedded some thousand.
 const maxSchematic = 1 << 20
 
-func (p *program) readSchematic(path string) ([]byte, error) {
-	reader := p.stdin
-
-	if path != "-" {
-		file, err := os.Open(path)
-		if err != nil {
-			return nil, fmt.Errorf("schematic: %w", err)
-		}
-
-		defer func() { _ = file.Close() }() // it was read only
-
-		reader = file
+func (p *program) readSchematic(ctx context.Context, path string) (text []byte, err error) {
+	if path == "-" {
+		text, err = ctxio.ReadAll(ctx, p.stdin, maxSchematic)
+	} else {
+		text, err = ctxio.ReadFile(ctx, path, maxSchematic)
 	}
 
-	text, err := io.ReadAll(io.LimitReader(reader, maxSchematic+1))
 	if err != nil {
 		return nil, fmt.Errorf("schematic: %w", err)
-	}
-
-	if len(text) > maxSchematic {
-		return nil, errors.New("schematic: the file is larger than 1 MiB")
 	}
 
 	return text, nil
