@@ -14,19 +14,19 @@ import (
 
 // applyNode puts what a node of a tailnet needs besides into the config. What is a choice, such as the nameservers, is
 // replaced; names and static hosts join those that are there.
-func (p *Patch) applyNode(s *stream, _ bool) error {
-	if (p.node.firewallPort != 0 || p.node.kubernetesRule) && !s.blocksByDefault() {
+func (p *Patch) applyNode(m *merging) error {
+	if (p.node.firewallPort != 0 || p.node.kubernetesRule) && !m.config.blocksByDefault() {
 		return errors.New(noDefaultBlock("the API of the node"))
 	}
 
 	for _, fragment := range p.node.fragments(p.contract) {
-		if err := s.setMachine(fragment.MachineConfig); err != nil {
+		if err := m.setMachine(fragment.MachineConfig); err != nil {
 			return err
 		}
 	}
 
 	for _, document := range p.node.documents(p.contract) {
-		if err := s.put(document); err != nil {
+		if err := m.put(document); err != nil {
 			return err
 		}
 	}
@@ -35,14 +35,14 @@ func (p *Patch) applyNode(s *stream, _ bool) error {
 }
 
 // setMachine sets the fields of the v1alpha1 config that a fragment has.
-func (s *stream) setMachine(ours *v1alpha1.MachineConfig) error {
-	theirs := s.provider.RawV1Alpha1().MachineConfig
-	set := func(earlier, value any, path ...string) error {
+func (m *merging) setMachine(ours *v1alpha1.MachineConfig) error {
+	theirs := m.config.loaded.provider.RawV1Alpha1().MachineConfig
+	set := func(earlier, value any, path ...any) error {
 		if reflect.DeepEqual(earlier, value) {
 			return nil
 		}
 
-		return s.set(v1alpha1.Version, "", value, append([]string{"machine"}, path...)...)
+		return m.setLegacy(value, append([]any{"machine"}, path...)...)
 	}
 
 	var faults []error
@@ -76,7 +76,7 @@ func (s *stream) setMachine(ours *v1alpha1.MachineConfig) error {
 	return errors.Join(faults...)
 }
 
-func setNetwork(set func(earlier, value any, path ...string) error, theirs, ours *v1alpha1.NetworkConfig) error {
+func setNetwork(set func(earlier, value any, path ...any) error, theirs, ours *v1alpha1.NetworkConfig) error {
 	var faults []error
 
 	if ours.NameServers != nil {
@@ -129,53 +129,48 @@ func union(theirs, ours []string) []string {
 }
 
 // put puts a document in the place of an earlier one, or sets the fields of it that are ours.
-func (s *stream) put(document config.Document) error {
+func (m *merging) put(document config.Document) error {
 	kind, name := document.Kind(), ""
 	if named, ok := document.(config.NamedDocument); ok {
 		name = named.Name()
 	}
 
-	if s.find(kind, name) == nil {
-		text, err := encode("", []config.Document{document})
-		if err == nil {
-			s.add(text)
-		}
-
-		return err
+	if m.find(kind, name) == nil {
+		return m.add(document)
 	}
 
 	switch ours := document.(type) {
 	case *network.StaticHostConfigV1Alpha1:
-		return change(s, ours, name, func(theirs *network.StaticHostConfigV1Alpha1) (any, any, []string) {
-			return theirs.Hostnames, union(theirs.Hostnames, ours.Hostnames), []string{"hostnames"}
+		return change(m, ours, name, func(theirs *network.StaticHostConfigV1Alpha1) (any, any, []any) {
+			return theirs.Hostnames, union(theirs.Hostnames, ours.Hostnames), []any{"hostnames"}
 		})
 	case *network.ResolverConfigV1Alpha1:
-		return change(s, ours, name, func(theirs *network.ResolverConfigV1Alpha1) (any, any, []string) {
-			return theirs.ResolverNameservers, ours.ResolverNameservers, []string{"nameservers"}
+		return change(m, ours, name, func(theirs *network.ResolverConfigV1Alpha1) (any, any, []any) {
+			return theirs.ResolverNameservers, ours.ResolverNameservers, []any{"nameservers"}
 		})
 	case *network.KubeSpanConfigV1Alpha1:
-		return change(s, ours, name, func(theirs *network.KubeSpanConfigV1Alpha1) (any, any, []string) {
+		return change(m, ours, name, func(theirs *network.KubeSpanConfigV1Alpha1) (any, any, []any) {
 			var earlier []string
 			if theirs.ConfigFilters != nil {
 				earlier = theirs.ConfigFilters.ConfigEndpoints
 			}
 
-			return earlier, ours.ConfigFilters.ConfigEndpoints, []string{"filters", "endpoints"}
+			return earlier, ours.ConfigFilters.ConfigEndpoints, []any{"filters", "endpoints"}
 		})
 	case *runtime.SysctlConfigV1Alpha1:
-		return change(s, ours, name, func(theirs *runtime.SysctlConfigV1Alpha1) (any, any, []string) {
-			return theirs.Params[forwardingSysctl], ours.Params[forwardingSysctl], []string{"params", forwardingSysctl}
+		return change(m, ours, name, func(theirs *runtime.SysctlConfigV1Alpha1) (any, any, []any) {
+			return theirs.Params[forwardingSysctl], ours.Params[forwardingSysctl], []any{"params", forwardingSysctl}
 		})
 	case *network.RuleConfigV1Alpha1:
-		return s.replaceRule(ours)
+		return m.replaceRule(ours)
 	}
 
 	return fmt.Errorf("the machine config has a document %s already, which cannot be changed", kind)
 }
 
 // change sets one field of a document unless it has the value already.
-func change[T config.Document](s *stream, ours T, name string, field func(theirs T) (earlier, value any, path []string)) error {
-	theirs, err := findDocument[T](s, ours.Kind(), name)
+func change[T config.Document](m *merging, ours T, name string, field func(theirs T) (earlier, value any, path []any)) error {
+	theirs, err := findDocument[T](m, ours.Kind(), name)
 	if err != nil {
 		return err
 	}
@@ -185,20 +180,19 @@ func change[T config.Document](s *stream, ours T, name string, field func(theirs
 		return nil
 	}
 
-	return s.set(ours.Kind(), name, value, path...)
+	m.edit.Set(m.find(ours.Kind(), name), value, path...)
+
+	return nil
 }
 
 // replaceRule replaces a firewall rule, which is ours as a whole.
-func (s *stream) replaceRule(ours *network.RuleConfigV1Alpha1) error {
-	theirs, err := findDocument[*network.RuleConfigV1Alpha1](s, ours.Kind(), ours.Name())
+func (m *merging) replaceRule(ours *network.RuleConfigV1Alpha1) error {
+	theirs, err := findDocument[*network.RuleConfigV1Alpha1](m, ours.Kind(), ours.Name())
 	if err != nil || reflect.DeepEqual(theirs, ours) {
 		return err
 	}
 
-	text, err := encode("", []config.Document{ours})
-	if err == nil {
-		s.find(ours.Kind(), ours.Name()).replace(text)
-	}
+	m.edit.Set(m.find(ours.Kind(), ours.Name()), ours)
 
-	return err
+	return nil
 }

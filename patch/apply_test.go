@@ -2,6 +2,7 @@ package patch_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -27,6 +28,28 @@ func generateText(t testing.TB, contract *coreconfig.VersionContract, role machi
 	require.NoError(t, err)
 
 	return text
+}
+
+// parse reads a machine config.
+func parse(t testing.TB, text []byte) *patch.Config {
+	t.Helper()
+
+	config, err := patch.ParseConfig(text)
+	require.NoError(t, err)
+
+	return config
+}
+
+// applied applies a patch to a machine config.
+func applied(t testing.TB, made *patch.Patch, text []byte) []byte {
+	t.Helper()
+
+	result, err := made.Apply(parse(t, text))
+	if err != nil {
+		require.NoError(t, err)
+	}
+
+	return result.Bytes()
 }
 
 func load(t testing.TB, text []byte) coreconfig.Provider {
@@ -64,15 +87,13 @@ func TestApply(t *testing.T) {
 
 					made := c.patch(t, contract)
 
-					once, err := made.Apply(base)
-					require.NoError(t, err)
+					once := applied(t, made, base)
 
-					twice, err := made.Apply(once)
-					require.NoError(t, err)
+					twice := applied(t, made, once)
 					assert.Equal(t, string(once), string(twice))
 
 					patched := load(t, once)
-					_, err = patched.ValidateAsClient(metal{})
+					_, err := patched.ValidateAsClient(metal{})
 					require.NoError(t, err)
 
 					assertHolds(t, wanted, contract, patched)
@@ -105,15 +126,12 @@ func TestApplyReplaces(t *testing.T) {
 				patch.WithNodeIPSubnets("192.168.0.0/16"))
 			require.NoError(t, err)
 
-			after, err := first.Apply(base)
-			require.NoError(t, err)
+			after := applied(t, first, base)
 			require.Contains(t, string(after), "EXAMPLE-FIRST")
 
-			after, err = second.Apply(after)
-			require.NoError(t, err)
+			after = applied(t, second, after)
 
-			direct, err := second.Apply(base)
-			require.NoError(t, err)
+			direct := applied(t, second, base)
 
 			assert.Equal(t, string(direct), string(after))
 		}
@@ -126,16 +144,15 @@ func TestApplyRedacted(t *testing.T) {
 
 	base := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
 
-	made, err := patch.New(patch.WithBase(base), patch.WithAuthKey(parseKey(t, canary)))
+	made, err := patch.New(patch.WithBase(parse(t, base)), patch.WithAuthKey(parseKey(t, canary)))
 	require.NoError(t, err)
 
-	text, err := made.Apply(base)
+	text := applied(t, made, base)
+
+	result, err := made.Apply(parse(t, base))
 	require.NoError(t, err)
 
-	redacted, err := made.ApplyRedacted(base)
-	require.NoError(t, err)
-
-	assert.Equal(t, strings.ReplaceAll(string(text), canary, "[redacted]"), string(redacted))
+	assert.Equal(t, strings.ReplaceAll(string(text), canary, "[redacted]"), string(result.Redacted()))
 }
 
 const ownService = `---
@@ -278,14 +295,12 @@ func TestApplyKeeps(t *testing.T) {
 
 					before := tt.change(string(generateText(t, contract, role, encoder.CommentsDisabled)))
 
-					made, err := patch.New(patch.WithBase([]byte(before)), patch.WithAuthKey(parseKey(t, exampleKey)))
+					made, err := patch.New(patch.WithBase(parse(t, []byte(before))), patch.WithAuthKey(parseKey(t, exampleKey)))
 					require.NoError(t, err)
 
-					once, err := made.Apply([]byte(before))
-					require.NoError(t, err)
+					once := applied(t, made, []byte(before))
 
-					twice, err := made.Apply(once)
-					require.NoError(t, err)
+					twice := applied(t, made, once)
 					assert.True(t, bytes.Equal(once, twice), "applying again changes nothing")
 
 					tt.check(t, before, string(once))
@@ -302,14 +317,12 @@ func TestApplyKeepsComments(t *testing.T) {
 	for _, contract := range contracts {
 		base := generateText(t, contract, machine.TypeControlPlane, encoder.CommentsAll)
 
-		made, err := patch.New(patch.WithBase(base), patch.WithAuthKey(parseKey(t, exampleKey)))
+		made, err := patch.New(patch.WithBase(parse(t, base)), patch.WithAuthKey(parseKey(t, exampleKey)))
 		require.NoError(t, err)
 
-		once, err := made.Apply(base)
-		require.NoError(t, err)
+		once := applied(t, made, base)
 
-		twice, err := made.Apply(once)
-		require.NoError(t, err)
+		twice := applied(t, made, once)
 		assert.Equal(t, string(once), string(twice))
 
 		comments := func(text []byte) []string {
@@ -356,25 +369,23 @@ func TestWithBaseTakesTheFamilies(t *testing.T) {
 			base = strings.Replace(base, list(indent, "10.96.0.0/12"), list(indent, services), 1)
 			base = strings.Replace(base, list(indent, "10.244.0.0/16"), list(indent, pods), 1)
 
-			made, err := patch.New(patch.WithBase([]byte(base)), patch.WithAuthKey(parseKey(t, exampleKey)))
+			made, err := patch.New(patch.WithBase(parse(t, []byte(base))), patch.WithAuthKey(parseKey(t, exampleKey)))
 			require.NoError(t, err)
 			assert.Empty(t, made.Notes())
 
-			applied, err := made.Apply([]byte(base))
-			require.NoError(t, err)
+			applied := applied(t, made, []byte(base))
 			assert.Equal(t, want, load(t, applied).K8sNodeConfig().NodeIP().ValidSubnets(), "%s %s", contract, services)
 		}
 	}
 }
 
-func TestDetect(t *testing.T) {
+func TestConfigContract(t *testing.T) {
 	t.Parallel()
 
 	for _, contract := range contracts {
 		for _, role := range roles {
-			found, foundRole, err := patch.Detect(generateText(t, contract, role, encoder.CommentsDisabled))
-			require.NoError(t, err)
-			assert.Equal(t, role, foundRole)
+			config := parse(t, generateText(t, contract, role, encoder.CommentsDisabled))
+			assert.Equal(t, role, config.Role())
 
 			// the oldest contract of the same form
 			want := map[*coreconfig.VersionContract]*coreconfig.VersionContract{
@@ -386,7 +397,7 @@ func TestDetect(t *testing.T) {
 				want = coreconfig.TalosVersion1_7
 			}
 
-			assert.Equal(t, want.String(), found.String(), contract.String())
+			assert.Equal(t, want.String(), config.Contract().String(), contract.String())
 		}
 	}
 }
@@ -397,44 +408,91 @@ const config114 = "machine:\n  type: worker\n  token: SECRET\n---\napiVersion: v
 func TestApplyRefuses(t *testing.T) {
 	t.Parallel()
 
-	old := generateText(t, coreconfig.TalosVersion1_3, machine.TypeWorker, encoder.CommentsDisabled)
 	worker := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
 
-	for _, tt := range []struct{ name, config, want string }{
-		{"nothing", "", "the machine config is empty"},
-		{"comments", "# SECRET\n---\n# SECRET\n", "the machine config is empty"},
-		{"no YAML", "machine: [SECRET\n", "the machine config is not YAML at line 2"},
-		{"no YAML further down", "machine: {}\n---\na: b: SECRET\n", "the machine config is not YAML at line 3"},
-		{"a list", "- SECRET\n", "a document at line 1 that is not a mapping"},
-		{"encrypted", "machine:\n  type: worker\n  token: ENC[SECRET]\nsops:\n  mac: ENC[SECRET]\n", "encrypted with SOPS: decrypt it first"},
-		{"kubeconfig", "apiVersion: v1\nkind: Config\nclusters: []\nusers: [{user: {token: SECRET}}]\n", "this is a kubeconfig"},
-		{"talosconfig", "context: a\ncontexts:\n  a:\n    key: SECRET\n", "this is a talosconfig"},
-		{"two configs", "machine:\n  type: worker\n---\nmachine:\n  type: controlplane\n", "two documents with machine: or cluster: (v1alpha1)"},
-		{"old contract", string(old), "the machine config is of a contract before v1.7"},
-		{"document of ours alone", "apiVersion: v1alpha1\nkind: KubeNodeConfig\n", "has no document with machine: in it"},
-		{"a patch that failed", "talos-tsbridge-failed: SECRET\n", "talos does not read the machine config"},
-		{"unknown field", "machine:\n  type: worker\n  tokn: SECRET\n", "talos does not read the machine config"},
-		{"wrong type", "machine:\n  type: worker\n  features: [SECRET]\n", "talos does not read the machine config"},
-		{"doubled document", string(worker) + "---\napiVersion: v1alpha1\nkind: KubeNodeConfig\n", "talos refuses the machine config: duplicate document"},
-		{"invalid config", config114, "talos would refuse the machine config"},
+	for _, tt := range []struct {
+		name, config string
+		code         patch.ConfigCode
+		line         int
+		path         string
+	}{
+		{"nothing", "", patch.ConfigForeign, 0, ""},
+		{"comments", "# SECRET\n---\n# SECRET\n", patch.ConfigForeign, 0, ""},
+		{"no YAML", "machine: [SECRET\n", patch.ConfigSyntax, 2, ""},
+		{"no YAML further down", "machine: {}\n---\na: b: SECRET\n", patch.ConfigSyntax, 3, ""},
+		{"not in UTF-8", "machine:\n  token: \xff\xfe\n", patch.ConfigSyntax, 2, ""},
+		{"UTF-16", "\xff\xfem\x00", patch.ConfigSyntax, 0, ""},
+		{"a list", "- SECRET\n", patch.ConfigForeign, 1, ""},
+		{"encrypted", "machine:\n  type: worker\n  token: ENC[SECRET]\nsops:\n  mac: ENC[SECRET]\n", patch.ConfigEncrypted, 0, ""},
+		{"kubeconfig", "apiVersion: v1\nkind: Config\nclusters: []\nusers: [{user: {token: SECRET}}]\n", patch.ConfigForeign, 1, ""},
+		{"talosconfig", "context: a\ncontexts:\n  a:\n    key: SECRET\n", patch.ConfigForeign, 1, ""},
+		{"talconfig.yaml", "clusterName: SECRET\nnodes: [{hostname: SECRET}]\n", patch.ConfigForeign, 1, ""},
+		{"Omni", "metadata:\n  type: ConfigPatches.omni.sidero.dev\nspec: {data: SECRET}\n", patch.ConfigForeign, 1, ""},
+		{"another resource", "node: a\nmetadata:\n  type: KubeletSpecs.kubernetes.talos.dev\nspec: {image: SECRET}\n", patch.ConfigForeign, 1, ""},
+		{"a manifest", "apiVersion: apps/v1\nkind: Deployment\nspec: SECRET\n", patch.ConfigForeign, 1, ""},
+		{"a patch", "cluster:\n  network:\n    cni: {name: SECRET}\n", patch.ConfigRole, 0, ""},
+		{"a patch of machine", "machine:\n  network: {hostname: SECRET}\n", patch.ConfigRole, 1, "machine.type"},
+		{"two configs", "machine:\n  type: worker\n---\nmachine:\n  type: controlplane\n", patch.ConfigForeign, 3, ""},
+		{"document of ours alone", "apiVersion: v1alpha1\nkind: KubeNodeConfig\n", patch.ConfigForeign, 0, ""},
+		{"no kind", "machine:\n  type: worker\n---\nSECRET: SECRET\n", patch.ConfigUnreadable, 4, ""},
+		{"a patch that failed", "talos-tsbridge-failed: SECRET\n", patch.ConfigForeign, 1, ""},
+		{"unknown field", "machine:\n  type: worker\n  tokn: SECRET\n", patch.ConfigUnreadable, 3, "machine.tokn"},
+		{"unknown field of an item", "machine:\n  type: worker\n  files:\n  - path: a\n  - pth: SECRET\n", patch.ConfigUnreadable, 5, "machine.files[1].pth"},
+		{"a secret in the place of a key", "machine:\n  type: worker\n  SECRET-SECRET-SECRET-SECRET-SECRET-SECRET:\n", patch.ConfigUnreadable, 3, "machine...."},
+		{"wrong type", "machine:\n  type: worker\n  features: [SECRET]\n", patch.ConfigUnreadable, 3, "machine.features"},
 		{
-			"a variable that does not go with the key", string(worker) + "---\napiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: tailscale\nenvironment:\n- TS_CLIENT_ID=SECRET\n",
-			"has variables of its own for the service tailscale: an auth key and the variable TS_CLIENT_ID exclude each other",
+			"wrong type further down", string(worker) + "---\napiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: tailscale\nenvironment:\n  TS_AUTHKEY: SECRET\n",
+			patch.ConfigUnreadable, strings.Count(string(worker), "\n") + 6, "environment.TS_AUTHKEY",
 		},
+		{"doubled key", "machine:\n  type: worker\n  type: SECRET\n", patch.ConfigUnreadable, 3, "machine.type"},
+		{"doubled document", string(worker) + "---\napiVersion: v1alpha1\nkind: KubeNodeConfig\n", patch.ConfigUnreadable, 0, ""},
+		{"billion laughs", laughs, patch.ConfigTooLarge, 8, ""},
+		{"an alias of itself", "machine: &a\n  type: worker\n  kubelet: *a\n", patch.ConfigTooLarge, 3, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 
-			made, err := patch.New(patch.WithBase([]byte(tt.config)), patch.WithAuthKey(parseKey(t, exampleKey)))
-			if err == nil {
-				_, err = made.Apply([]byte(tt.config))
-			}
+			_, err := patch.ParseConfig([]byte(tt.config))
+			require.Error(t, err)
 
-			require.ErrorContains(t, err, tt.want)
+			fault, ok := errors.AsType[*patch.ConfigError](err)
+			require.True(t, ok)
+			assert.Equal(t, tt.code, fault.Code)
+			assert.Equal(t, tt.line, fault.Line)
+			assert.Equal(t, tt.path, fault.Path)
+
 			assert.NotContains(t, err.Error(), "SECRET")
 			assert.NotContains(t, err.Error(), "\n")
-			assert.NotContains(t, err.Error(), "EXAMPLE")
 		})
+	}
+}
+
+// laughs is an alias bomb in a field that takes anything.
+var laughs = "cluster:\n  apiServer:\n    auditPolicy:\n      a: &a [x, x, x, x, x, x, x, x, x, x]\n      b: &b [*a, *a, *a, *a, *a, *a, *a, *a, *a, *a]\n" +
+	"      c: &c [*b, *b, *b, *b, *b, *b, *b, *b, *b, *b]\n      d: &d [*c, *c, *c, *c, *c, *c, *c, *c, *c, *c]\n" +
+	"      e: &e [*d, *d, *d, *d, *d, *d, *d, *d, *d, *d]\n      f: &f [*e, *e, *e, *e, *e, *e, *e, *e, *e, *e]\nmachine:\n  type: worker\n"
+
+// A config from before v1.7 needs a version, and variables that stop the service are named.
+func TestNewRefusesConfigs(t *testing.T) {
+	t.Parallel()
+
+	old := generateText(t, coreconfig.TalosVersion1_3, machine.TypeWorker, encoder.CommentsDisabled)
+	_, err := patch.New(patch.WithBase(parse(t, old)), patch.WithAuthKey(parseKey(t, exampleKey)))
+	require.ErrorContains(t, err, "is of a contract before v1.7")
+}
+
+// What was wrong with a config before is none of ours.
+func TestApplyKeepsFaults(t *testing.T) {
+	t.Parallel()
+
+	made, err := patch.New(patch.WithAuthKey(parseKey(t, exampleKey)))
+	require.NoError(t, err)
+
+	for _, config := range []string{config114, strings.Replace(config114, "token: SECRET", "kubelet: {image: 'registry.example.com/kubelet:v1.20.0'}", 1)} {
+		_, err = load(t, []byte(config)).ValidateAsClient(metal{})
+		require.Error(t, err)
+
+		assert.Contains(t, string(applied(t, made, []byte(config))), "kind: ExtensionServiceConfig")
 	}
 }
 
@@ -444,11 +502,10 @@ func TestApplyToAnOldConfigOnANewerNode(t *testing.T) {
 
 	old := generateText(t, coreconfig.TalosVersion1_3, machine.TypeWorker, encoder.CommentsDisabled)
 
-	made, err := patch.New(patch.WithBase(old), patch.WithContract(coreconfig.TalosVersion1_7), patch.WithAuthKey(parseKey(t, exampleKey)))
+	made, err := patch.New(patch.WithBase(parse(t, old)), patch.WithContract(coreconfig.TalosVersion1_7), patch.WithAuthKey(parseKey(t, exampleKey)))
 	require.NoError(t, err)
 
-	applied, err := made.Apply(old)
-	require.NoError(t, err)
+	applied := applied(t, made, old)
 	assert.Equal(t, defaultSubnets, load(t, applied).K8sNodeConfig().NodeIP().ValidSubnets())
 }
 
@@ -461,20 +518,28 @@ func TestApplyRefusesTheOtherForm(t *testing.T) {
 	older, err := patch.New(patch.WithContract(coreconfig.TalosVersion1_13), key)
 	require.NoError(t, err)
 
-	_, err = older.Apply(generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled))
-	require.EqualError(t, err, "the machine config is of contract v1.14 or newer, and the patch is for v1.13: leave the talos version out")
+	_, err = older.Apply(parse(t, generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)))
+	requireCode(t, patch.ConfigContract, err)
 
 	newer, err := patch.New(patch.WithContract(coreconfig.TalosVersion1_14), key)
 	require.NoError(t, err)
 
-	_, err = newer.Apply(generateText(t, coreconfig.TalosVersion1_13, machine.TypeWorker, encoder.CommentsDisabled))
-	require.EqualError(t, err, "the machine config is of a contract before v1.14, and the patch is for v1.14: leave the talos version out")
+	_, err = newer.Apply(parse(t, generateText(t, coreconfig.TalosVersion1_13, machine.TypeWorker, encoder.CommentsDisabled)))
+	requireCode(t, patch.ConfigContract, err)
 
 	controlPlane, err := patch.New(patch.WithRole(machine.TypeControlPlane.String()), key)
 	require.NoError(t, err)
 
-	_, err = controlPlane.Apply(generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled))
-	require.EqualError(t, err, "the patch is for the role controlplane, and the machine config is of a worker")
+	_, err = controlPlane.Apply(parse(t, generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)))
+	requireCode(t, patch.ConfigRole, err)
+}
+
+func requireCode(t *testing.T, code patch.ConfigCode, err error) {
+	t.Helper()
+
+	fault, ok := errors.AsType[*patch.ConfigError](err)
+	require.True(t, ok, err)
+	require.Equal(t, code, fault.Code, err)
 }
 
 // Rules on a config that does not block by default would close the APIs of the node to its LAN.
@@ -484,17 +549,17 @@ func TestFirewallNeedsADefaultBlock(t *testing.T) {
 	base := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
 	key := patch.WithAuthKey(parseKey(t, exampleKey))
 
-	_, err := patch.New(patch.WithBase(base), patch.WithFirewall(), key)
+	_, err := patch.New(patch.WithBase(parse(t, base)), patch.WithFirewall(), key)
 	require.ErrorContains(t, err, "firewall: the machine config does not block by default")
 
 	blind, err := patch.New(patch.WithFirewall(), key)
 	require.NoError(t, err)
 	assert.Contains(t, fmt.Sprint(blind.Notes()), "firewall: only for a config that has NetworkDefaultActionConfig with ingress: block")
 
-	_, err = blind.Apply(base)
+	_, err = blind.Apply(parse(t, base))
 	require.ErrorContains(t, err, "the machine config does not block by default")
 
-	sighted, err := patch.New(patch.WithBase(append(base, defaultBlock...)), patch.WithFirewall(), key)
+	sighted, err := patch.New(patch.WithBase(parse(t, append(base, defaultBlock...))), patch.WithFirewall(), key)
 	require.NoError(t, err)
 	assert.Empty(t, sighted.Notes())
 }
@@ -522,15 +587,13 @@ func TestApplyJoinsNamesAndHosts(t *testing.T) {
 	} {
 		base := []byte(tt.change(string(generateText(t, tt.contract, machine.TypeWorker, encoder.CommentsDisabled))))
 
-		made, err := patch.New(patch.WithBase(base), patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithCertSANs("lab-1.tail1234.ts.net"),
+		made, err := patch.New(patch.WithBase(parse(t, base)), patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithCertSANs("lab-1.tail1234.ts.net"),
 			patch.WithStaticHost("vault", "100.82.13.87"), patch.WithMagicDNSResolver("192.168.1.1"))
 		require.NoError(t, err)
 
-		once, err := made.Apply(base)
-		require.NoError(t, err)
+		once := applied(t, made, base)
 
-		twice, err := made.Apply(once)
-		require.NoError(t, err)
+		twice := applied(t, made, once)
 		assert.Equal(t, string(once), string(twice))
 
 		patched := load(t, once)

@@ -41,16 +41,6 @@ func encode(before string, documents []config.Document) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// encodeNode returns a document that was read, changed, as YAML.
-func encodeNode(document *yaml.Node) ([]byte, error) {
-	text, err := yaml.Marshal(document)
-	if err != nil {
-		return nil, fmt.Errorf("encoding: %w", err)
-	}
-
-	return text, nil
-}
-
 // encodable returns what to encode for a document: the document itself, but for the v1alpha1 config. That one alone has
 // fields that are written out although they are empty, and a patch that has them says more than it means.
 func encodable(document config.Document) (any, error) {

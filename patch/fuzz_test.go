@@ -1,6 +1,7 @@
 package patch_test
 
 import (
+	"bytes"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -164,12 +165,7 @@ func FuzzApply(f *testing.F) {
 	key := patch.WithAuthKey(parseKey(f, exampleKey))
 
 	f.Fuzz(func(t *testing.T, config string) {
-		made, err := patch.New(patch.WithBase([]byte(config)), key)
-		if err != nil {
-			return
-		}
-
-		once, err := made.Apply([]byte(config))
+		parsed, err := patch.ParseConfig([]byte(config))
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Fatalf("%q is refused in several lines: %v", config, err)
@@ -178,9 +174,22 @@ func FuzzApply(f *testing.F) {
 			return
 		}
 
-		twice, err := made.Apply(once)
-		if err != nil || string(once) != string(twice) {
-			t.Fatalf("%q becomes %q, and then %q, %v", config, once, twice, err)
+		made, err := patch.New(patch.WithBase(parsed), key)
+		if err != nil {
+			return
+		}
+
+		once, err := made.Apply(parsed)
+		if err != nil {
+			if strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%q is refused in several lines: %v", config, err)
+			}
+
+			return
+		}
+
+		if twice := applied(t, made, once.Bytes()); !bytes.Equal(once.Bytes(), twice) {
+			t.Fatalf("%q becomes %q, and then %q", config, once.Bytes(), twice)
 		}
 	})
 }

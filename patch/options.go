@@ -19,7 +19,7 @@ type options struct {
 	Settings
 
 	// base is a machine config, and defaultSubnets what it says of the families of node IPs.
-	base           []byte
+	base           *Config
 	defaultSubnets nodeip.Subnets
 	// baseBlocks tells that the base has a firewall that blocks what no rule lets through.
 	baseBlocks bool

@@ -201,7 +201,7 @@ func TestZeroPatch(t *testing.T) {
 	require.Error(t, err)
 	_, err = zero.Documents()
 	require.Error(t, err)
-	_, err = zero.Apply([]byte("machine: {}"))
+	_, err = zero.Apply(nil)
 	require.Error(t, err)
 	_, err = zero.WithKey(authkey.Key{})
 	require.Error(t, err)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"io"
@@ -74,8 +73,8 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 			return err
 		}
 
-		if _, err := applyTo(config, trial, flags.redact); err != nil {
-			return err
+		if _, err := trial.Apply(config); err != nil {
+			return usageError{err}
 		}
 	}
 
@@ -86,14 +85,17 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 
 	defer lease.release(ctx)
 
-	text, err := applyTo(config, made, flags.redact)
+	applied, err := made.Apply(config)
 
 	switch {
 	case err != nil:
+		err = usageError{err}
+	case flags.redact:
+		err = p.write(ctx, flags.output, applied.Redacted())
 	case !inPlace:
-		err = p.write(ctx, flags.output, text)
-	case !bytes.Equal(text, config):
-		err = writeBack(ctx, file, text)
+		err = p.write(ctx, flags.output, applied.Bytes())
+	case applied.Changed():
+		err = writeBack(ctx, file, applied.Bytes())
 	}
 
 	if err != nil {
@@ -103,20 +105,6 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 	lease.keep()
 
 	return nil
-}
-
-func applyTo(config []byte, made *patch.Patch, redact bool) ([]byte, error) {
-	apply := made.Apply
-	if redact {
-		apply = made.ApplyRedacted
-	}
-
-	text, err := apply(config)
-	if err != nil {
-		return nil, usageError{err}
-	}
-
-	return text, nil
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {
@@ -138,17 +126,17 @@ func checkApply(flags *patchFlags, file string, inPlace bool) error {
 	return nil
 }
 
-func (p *program) readConfig(file string) ([]byte, error) {
-	if file == "-" {
-		config, err := io.ReadAll(p.stdin)
-		if err != nil {
-			return nil, fmt.Errorf("standard input: %w", err)
-		}
-
-		return config, nil
+func (p *program) readConfig(file string) (*patch.Config, error) {
+	if file != "-" {
+		return readBase(file)
 	}
 
-	return os.ReadFile(file)
+	text, err := io.ReadAll(p.stdin)
+	if err != nil {
+		return nil, fmt.Errorf("standard input: %w", err)
+	}
+
+	return parseConfig(text)
 }
 
 // writeBack writes the config to the file that it was read from, which keeps its mode.

@@ -97,12 +97,11 @@ func (f *patchFlags) options() ([]patch.Option, error) {
 	faults := f.faults
 
 	if f.base != "" {
-		config, err := os.ReadFile(f.base)
-		if err != nil {
+		if config, err := readBase(f.base); err != nil {
 			faults = append(faults, fmt.Errorf("base: %w", err))
+		} else {
+			options = append(options, patch.WithBase(config))
 		}
-
-		options = append(options, patch.WithBase(config))
 	}
 
 	if f.replace {
@@ -188,4 +187,23 @@ func wording(err error) string {
 	}
 
 	return err.Error()
+}
+
+func readBase(file string) (*patch.Config, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+
+	return parseConfig(text)
+}
+
+// parseConfig reads a machine config. One that is none is wrong usage.
+func parseConfig(text []byte) (*patch.Config, error) {
+	config, err := patch.ParseConfig(text)
+	if err != nil {
+		return nil, usageError{err}
+	}
+
+	return config, nil
 }

@@ -164,15 +164,26 @@ func (c *change) made() *yaml.Node {
 	return made
 }
 
-// splice is a replacement of a part of the text.
-type splice struct {
-	start, end int
-	text       string
+// Splice is a replacement of a part of a text, by its bytes.
+type Splice struct {
+	Start, End int
+	Text       string
 }
 
-// Bytes returns the text with the changes. It fails for what cannot be changed without changing something else, and says
-// the path and line.
+// Bytes returns the text with the changes. It fails with an [*EditError] for what cannot be changed without changing
+// something else.
 func (e *Edit) Bytes() ([]byte, error) {
+	splices, err := e.Splices()
+	if err != nil {
+		return nil, err
+	}
+
+	return Spliced(e.file.text, splices), nil
+}
+
+// Splices returns the changes as replacements in the text, in their order, of which no two overlap. It fails as
+// [Edit.Bytes] does.
+func (e *Edit) Splices() ([]Splice, error) {
 	w := &writer{File: e.file}
 
 	for _, d := range e.file.documents {
@@ -191,7 +202,7 @@ func (e *Edit) Bytes() ([]byte, error) {
 		return nil, err
 	}
 
-	return w.bytes()
+	return w.sorted()
 }
 
 // writer turns changes into splices.
@@ -200,23 +211,32 @@ type writer struct {
 
 	document *Document
 	style    style
-	splices  []splice
+	splices  []Splice
 	errs     []error
 }
 
+// EditError tells what cannot be changed without changing something else.
+type EditError struct {
+	Path   string
+	Line   int
+	Reason string
+}
+
+func (e *EditError) Error() string { return fmt.Sprintf("%s (line %d) %s", e.Path, e.Line, e.Reason) }
+
 func (w *writer) fail(at *yaml.Node, path []any, format string, args ...any) {
-	w.errs = append(w.errs, fmt.Errorf("%s (line %d) %s", pathText(path), at.Line, fmt.Sprintf(format, args...)))
+	w.errs = append(w.errs, &EditError{pathText(path), at.Line, fmt.Sprintf(format, args...)})
 }
 
 func (w *writer) splice(start, end int, text string) {
-	w.splices = append(w.splices, splice{start, end, text})
+	w.splices = append(w.splices, Splice{start, end, text})
 }
 
-func (w *writer) bytes() ([]byte, error) {
-	slices.SortStableFunc(w.splices, func(a, b splice) int {
-		switch insertA, insertB := a.start == a.end, b.start == b.end; {
-		case a.start != b.start:
-			return a.start - b.start
+func (w *writer) sorted() ([]Splice, error) {
+	slices.SortStableFunc(w.splices, func(a, b Splice) int {
+		switch insertA, insertB := a.Start == a.End, b.Start == b.End; {
+		case a.Start != b.Start:
+			return a.Start - b.Start
 		case insertA && !insertB:
 			return -1
 		case insertB && !insertA:
@@ -226,20 +246,13 @@ func (w *writer) bytes() ([]byte, error) {
 		return 0
 	})
 
-	result := make([]byte, 0, len(w.text)+len(w.text)/8)
-	at := 0
-
-	for _, s := range w.splices {
-		if s.start < at {
-			return nil, fmt.Errorf("line %d: two changes meet there", w.lines().line(s.start))
+	for i := 1; i < len(w.splices); i++ {
+		if start := w.splices[i].Start; start < w.splices[i-1].End {
+			return nil, &EditError{"", w.lines().line(start), "is changed in two ways at once"}
 		}
-
-		result = append(result, w.text[at:s.start]...)
-		result = append(result, s.text...)
-		at = s.end
 	}
 
-	return append(result, w.text[at:]...), nil
+	return w.splices, nil
 }
 
 func pathText(path []any) string {

@@ -1,0 +1,150 @@
+package patch
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+)
+
+// Applied is a machine config with a patch in it.
+type Applied struct {
+	config   *Config
+	patch    *Patch
+	text     []byte
+	splices  []machineconfig.Splice
+	after    *machineconfig.File
+	redacted func() []byte
+}
+
+// Apply puts the patch into a machine config. Unlike Talos's own patching, which appends lists, it replaces what an earlier
+// patch set, so that applying it again changes nothing.
+//
+//   - The environment of the tailscale service becomes that of the patch, and with it an earlier auth key goes. Variables
+//     that the patch does not set are kept after it, and so are config files at other paths.
+//   - Of KubeNodeConfig, or machine.kubelet, only the node IP changes; of cluster.etcd only the advertised subnets.
+//   - Nameservers, the filter of KubeSpan and the image are replaced; certificate names and static hosts join those that
+//     are there. Firewall rules are refused for a config that does not block by default.
+//   - Everything else keeps its bytes, in the documents that change too: comments, indentation, quotes, block scalars, line
+//     ends, a byte order mark, documents of kinds that this version does not know. Apply proves that of each result before
+//     it returns it.
+//
+// A patch that was made without a Talos version and without [WithBase] takes the contract of the config.
+//
+// It fails for a patch of another role or contract, where the patch would make a config that Talos refuses, and where it
+// would have to change what other places share by an anchor. Faults that the config had before are none of its. Its error
+// is a [*ConfigError], or that of [New] for the config.
+func (p *Patch) Apply(c *Config) (*Applied, error) {
+	p, err := p.forConfig(c)
+	if err != nil {
+		return nil, err
+	}
+
+	if p.role != 0 && p.role.IsControlPlane() != c.role.IsControlPlane() {
+		return nil, &ConfigError{Code: ConfigRole, Reason: fmt.Sprintf("it is of a %s, and the patch is for the role %s", c.role, p.role)}
+	}
+
+	edit, err := p.edit(c, false)
+	if err != nil {
+		return nil, c.shift(err)
+	}
+
+	a := &Applied{config: c, patch: p, after: c.file}
+
+	if a.splices, err = edit.Splices(); err != nil {
+		return nil, c.shift(configError(err))
+	}
+
+	a.text = machineconfig.Spliced(c.file.Text(), a.splices)
+	a.redacted = func() []byte { return p.redactedText(c) }
+
+	if bytes.Equal(a.text, c.file.Text()) {
+		a.splices = nil
+
+		return a, nil
+	}
+
+	return a, c.shift(a.prove())
+}
+
+// prove reads the result again: everything that is not ours has to be the same, and Talos has to take it as it took the
+// config before.
+func (a *Applied) prove() error {
+	read := make(chan []talosReading, 1)
+	go func() { read <- readPieces(a.config.file, a.splices) }()
+
+	after, err := machineconfig.Parse(a.text)
+	if err != nil {
+		return &ConfigError{Code: ConfigUnproven, Reason: "the result would not be YAML: this is a fault of talos-tsbridge, please report it"}
+	}
+
+	a.after = after
+
+	if err := machineconfig.Prove(a.config.file, after, a.patch.owned()); err != nil {
+		return configError(err)
+	}
+
+	loaded, err := a.config.loaded.reload(a.config.file, after, <-read)
+	if err != nil {
+		return err
+	}
+
+	return checkFaults(a.config.loaded, loaded)
+}
+
+// Bytes returns the config with the patch in it, and the auth key.
+func (a *Applied) Bytes() []byte { return slices.Clone(a.text) }
+
+// Redacted returns [Applied.Bytes] with [authkey.Redacted] in place of the auth key of the patch, to be shown or compared.
+// The other secrets of the config stay in it.
+func (a *Applied) Redacted() []byte { return a.redacted() }
+
+// Changed reports whether the patch changes the config.
+func (a *Applied) Changed() bool { return len(a.splices) > 0 }
+
+// Notes returns what is worth knowing about the patch in this config.
+func (a *Applied) Notes() []Note { return a.patch.Notes() }
+
+// edit returns the edit that puts the patch into a config.
+func (p *Patch) edit(c *Config, redacted bool) (*machineconfig.Edit, error) {
+	m := &merging{config: c, edit: c.file.Edit(), redacted: redacted}
+
+	for _, step := range []func(*merging) error{p.applyService, p.applyNodeIP, p.applyEtcd, p.applyNode} {
+		if err := step(m); err != nil {
+			return nil, err
+		}
+	}
+
+	return m.edit, nil
+}
+
+// redactedText returns the config with the redacted patch in it. It fails where that of the real one failed before.
+func (p *Patch) redactedText(c *Config) []byte {
+	edit, err := p.edit(c, true)
+	if err != nil {
+		return nil
+	}
+
+	text, err := edit.Bytes()
+	if err != nil {
+		return nil
+	}
+
+	return text
+}
+
+// forConfig returns the patch for a config: itself, unless it was made without a contract.
+func (p *Patch) forConfig(c *Config) (*Patch, error) {
+	switch {
+	case p.options == nil:
+		return nil, errZero
+	case p.options.TalosVersion != nil || p.options.base != nil:
+		return p, nil
+	}
+
+	o := *p.options
+	o.base = c
+
+	return newPatch(&o)
+}

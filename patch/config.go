@@ -1,0 +1,154 @@
+package patch
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+)
+
+// MostConfigBytes is how large a machine config may be.
+const MostConfigBytes = 64 << 20
+
+// Config is a machine config, read once. It does not change and may be used concurrently.
+type Config struct {
+	file   *machineconfig.File
+	loaded *loadedConfig
+	role   machine.Type
+	// line is that before its first, where it stood in another text.
+	line       int
+	isResource bool
+}
+
+// ParseConfig reads the machine config of a node: what talosctl gen config writes or what talosctl get machineconfig -o
+// yaml prints.
+//
+// Its error is a [*ConfigError].
+func ParseConfig(text []byte) (*Config, error) {
+	c, err := parseConfig(text, 0)
+	if err != nil {
+		return nil, err
+	}
+
+	return c, nil
+}
+
+func parseConfig(text []byte, line int) (*Config, error) {
+	if len(text) > MostConfigBytes {
+		return nil, &ConfigError{Code: ConfigTooLarge, Reason: fmt.Sprintf("it is larger than %d MiB", MostConfigBytes>>20)}
+	}
+
+	c := &Config{line: line}
+
+	// Talos expands aliases, so that a text that may have any is looked at first
+	var reading chan talosReading
+	if !machineconfig.HasAlias(text) {
+		reading = make(chan talosReading, 1)
+		go func() { reading <- readByTalos(text) }()
+	}
+
+	file, err := machineconfig.Parse(text)
+	if err != nil {
+		return nil, c.shift(configError(err))
+	}
+
+	inner, before, err := unwrapResource(file)
+
+	switch {
+	case err != nil:
+		return nil, c.shift(err)
+	case inner != nil && line == 0:
+		wrapped, err := parseConfig(inner, before)
+		if err == nil {
+			wrapped.isResource = true
+		}
+
+		return wrapped, err
+	}
+
+	if err := checkForeign(file); err != nil {
+		return nil, c.shift(err)
+	}
+
+	c.file = file
+
+	var read talosReading
+	if reading != nil {
+		read = <-reading
+	} else {
+		read = readByTalos(text)
+	}
+
+	if c.loaded, err = loadConfig(file, read); err != nil {
+		return nil, c.shift(err)
+	}
+
+	c.role, err = c.findRole()
+
+	return c, c.shift(err)
+}
+
+// shift makes lines count from the top of the text that the config stood in.
+func (c *Config) shift(err error) error {
+	if fault, ok := errors.AsType[*ConfigError](err); ok && fault.Line > 0 {
+		fault.Line += c.line
+	}
+
+	return err
+}
+
+// Bytes returns the text of the config: what was parsed, or the part of it that is the config.
+func (c *Config) Bytes() []byte { return slices.Clone(c.file.Text()) }
+
+// IsResource reports whether the config stood in what talosctl get machineconfig prints. A result of it is the config alone.
+func (c *Config) IsResource() bool { return c.isResource }
+
+// Role returns the role of the node: controlplane or worker.
+func (c *Config) Role() machine.Type { return c.role }
+
+// ServiceCIDRs returns the service subnets of the cluster, from which Talos derives the address families of a node.
+func (c *Config) ServiceCIDRs() []netip.Prefix {
+	if network := c.loaded.provider.K8sNetworkConfig(); network != nil {
+		return network.ServiceCIDRs()
+	}
+
+	return nil
+}
+
+// PodCIDRs returns the pod subnets of the cluster.
+func (c *Config) PodCIDRs() []netip.Prefix {
+	if network := c.loaded.provider.K8sNetworkConfig(); network != nil {
+		return network.PodCIDRs()
+	}
+
+	return nil
+}
+
+// Provider returns what Talos reads of the config: everything but documents of kinds that this version of its machinery
+// does not know. It is not to be changed.
+func (c *Config) Provider() coreconfig.Provider { return c.loaded.provider }
+
+// UnknownKinds returns the kinds of documents that this version of Talos's machinery does not know, so that a newer Talos
+// does, in their order.
+func (c *Config) UnknownKinds() []string { return slices.Clone(c.loaded.unknown) }
+
+func (c *Config) findRole() (machine.Type, error) {
+	d := c.file.Find(machineconfig.Legacy, "")
+
+	legacy := c.loaded.provider.RawV1Alpha1()
+	if d == nil || legacy == nil || legacy.MachineConfig == nil {
+		return machine.TypeUnknown, &ConfigError{Code: ConfigRole, Reason: "no document has machine: in it, so this is a part of a config or a patch: give the whole config of a node"}
+	}
+
+	role := legacy.MachineConfig.Type()
+	if role == machine.TypeUnknown || legacy.MachineConfig.MachineType == "" { // which Talos takes for a worker
+		return role, &ConfigError{Code: ConfigRole, Path: "machine.type", Line: d.KeyLine("machine"), Reason: "is missing, so this is a part of a config or a patch: give the whole config of a node, which says controlplane or worker there"}
+	}
+
+	return role, nil
+}
