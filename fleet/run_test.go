@@ -241,3 +241,5 @@ func TestFiles(t *testing.T) {
 	slices.Sort(names)
 	assert.Equal(t, []string{"node-0.yaml", "node-1.yaml", "node-2.yaml"}, names)
 }
+
+func parsePlaceholder(text string) (authkey.Key, error) { return authkey.Placeholder(text) }

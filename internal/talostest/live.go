@@ -19,6 +19,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/durationpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
@@ -404,4 +405,18 @@ func readDocument(text []byte) (key, arguments, document string) {
 	}
 
 	return key, arguments, document
+}
+
+// Joined reports whether the node has an address in the tailnet.
+func (l *Live) Joined() bool {
+	_, err := l.node.State.Get(context.Background(), Address("tailscale0", l.TailnetAddress+"/32").Metadata())
+
+	return err == nil
+}
+
+// Try puts a config into force as somebody else would.
+func (l *Live) Try(config []byte, atMost time.Duration) error {
+	return l.apply(&machine.ApplyConfigurationRequest{
+		Data: config, Mode: machine.ApplyConfigurationRequest_TRY, TryModeTimeout: durationpb.New(atMost),
+	})
 }

@@ -1,0 +1,435 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+)
+
+// converge brings one node to what the plan says of it.
+type converge struct {
+	up    *Up
+	plan  *Plan
+	index int
+	node  *Node
+	api   *talosapi.Client
+	stage func(*Node, string)
+
+	report *NodeReport
+}
+
+// callTimeout bounds each call to a node.
+const callTimeout = 15 * time.Second
+
+func (c *converge) says(stage string) { c.stage(c.node, stage) }
+
+func (c *converge) run(ctx context.Context) {
+	c.says("looking")
+
+	state, waiting, err := c.look(ctx)
+	if err == nil && waiting != nil {
+		state, err = c.install(ctx, waiting, state)
+		_ = waiting.Close() // nothing is lost with it
+	}
+
+	if err == nil && state != nil {
+		err = c.bring(ctx, state)
+	}
+
+	if err != nil {
+		c.report.fail(ctx, err)
+	}
+}
+
+// look asks the node what it is like: through the cluster, or directly where it waits for its first config. Then the node
+// to talk to there is returned too.
+func (c *converge) look(ctx context.Context) (*talosapi.State, *talosapi.Node, error) {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+
+	state, err := c.api.Node(c.node.Address).Look(bounded)
+	if err == nil || !talosapi.IsUnreachable(err) || ctx.Err() != nil {
+		return state, nil, err
+	}
+
+	direct, cancelDirect := context.WithTimeout(ctx, callTimeout)
+	defer cancelDirect()
+
+	waiting, notWaiting := talosapi.Maintenance(direct, c.node.Address, c.up.Fingerprints...)
+	if notWaiting != nil {
+		return nil, nil, err
+	}
+
+	state, err = waiting.Look(direct)
+	if err != nil {
+		_ = waiting.Close()
+
+		return nil, nil, err
+	}
+
+	return state, waiting, nil
+}
+
+// bring decides what to do about a node that has a config, and does it.
+func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
+	c.report.TailnetAddresses = state.TailnetAddresses
+
+	state, err := c.settled(ctx, state)
+	if err != nil {
+		return err
+	}
+
+	desired, err := desire(c.plan.settings(c.index), state.Persisted)
+	if err != nil {
+		return refuse(CodeConfig, tidy(err))
+	}
+
+	c.report.before, c.report.final = desired.before, desired.final
+
+	decided, refused := decide(state, desired, c.up.MoveNodeIP)
+	if refused != nil {
+		c.report.Action = ActionRefuse
+
+		return refused
+	}
+
+	if c.report.Action == "" {
+		c.report.Action, c.report.Says = decided.action, decided.says
+	}
+
+	switch {
+	case decided.action == ActionNone:
+		c.report.Outcome = OutcomeAsWanted
+		if c.report.Sent > 0 {
+			c.report.Outcome = OutcomeDone
+		}
+
+		return nil
+	case c.up.DryRun:
+		c.report.Outcome = OutcomePlanned
+
+		return nil
+	case decided.action == ActionJoin:
+		err = c.join(ctx, decided)
+	case decided.action == ActionLogin:
+		err = c.login(ctx, decided)
+	default:
+		err = c.persist(ctx, desired.final, "bringing its config up to date")
+	}
+
+	if err == nil {
+		c.report.Outcome = OutcomeDone
+	}
+
+	return err
+}
+
+// settled gives a service that has just been started the time to come to the tailnet by itself: a node that boots needs no
+// key on the state that it has.
+func (c *converge) settled(ctx context.Context, state *talosapi.State) (*talosapi.State, error) {
+	const patience = 4
+
+	environment := environmentOf(state.Active)
+
+	for until := time.Now().Add(patience * c.up.Settle); environment != nil && len(state.Service.Failures) == 0 && !joined(state, environment); {
+		if time.Now().After(until) {
+			return state, nil
+		}
+
+		c.says("waiting for its service to start")
+
+		select {
+		case <-time.After(c.up.Interval):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+
+		seen, err := c.watch(ctx)
+		if err != nil {
+			return nil, err
+		}
+
+		seen.Version, seen.Container, seen.Extension, seen.Schematic = state.Version, state.Container, state.Extension, state.Schematic
+		seen.Persisted, seen.Active = state.Persisted, state.Active
+		state = seen
+	}
+
+	return state, nil
+}
+
+// join brings everything but the service to the config, then gives the service a key in a config that is on no disk, and
+// persists the config without the key once the node is on the tailnet.
+func (c *converge) join(ctx context.Context, decided *decision) error {
+	base, err := decided.desired.withoutService()
+	if err != nil {
+		return refuse(CodeConfig, tidy(err))
+	}
+
+	// what comes back at the end of a try is what is in force at its beginning, so an earlier one has to end first
+	if string(base) != string(decided.desired.before) || decided.tried {
+		if err := c.send(ctx, "bringing all but the service up to date", func(ctx context.Context, node *talosapi.Node) error {
+			return node.Persist(ctx, base)
+		}); err != nil {
+			return err
+		}
+	}
+
+	lease, err := c.lease(ctx)
+	if err != nil {
+		return err
+	}
+
+	err = c.joinWith(ctx, decided.desired, lease)
+	if err == nil {
+		lease.Keep()
+	}
+
+	return release(ctx, lease, err)
+}
+
+func (c *converge) lease(ctx context.Context) (Lease, error) {
+	if c.up.Keys == nil {
+		return nil, refuse(CodeKey, "there is no key for the node: set API credentials or TS_AUTHKEY, or write authKey in the file")
+	}
+
+	c.says("leasing a key")
+
+	lease, err := c.up.Keys.Lease(ctx, c.index)
+	if err != nil {
+		return nil, refuse(CodeKey, tidy(err))
+	}
+
+	if lease.Key().IsZero() {
+		return nil, refuse(CodeKey, "the node is not on the tailnet, and its key is said to be none")
+	}
+
+	c.report.Keys++
+
+	return lease, nil
+}
+
+// margin is how much longer a config is tried than is waited for it.
+const margin = 30 * time.Second
+
+func (c *converge) joinWith(ctx context.Context, desired *desired, lease Lease) error {
+	withKey, err := desired.withKey(lease.Key())
+	if err != nil {
+		return refuse(CodeConfig, tidy(err))
+	}
+
+	final := desired.final
+	if c.up.KeepKey {
+		final = withKey
+	}
+
+	return c.tryThenPersist(ctx, withKey, final, "joining")
+}
+
+// login lets the device log in again without a key, and persists the config that does so no more.
+func (c *converge) login(ctx context.Context, decided *decision) error {
+	if decided.tried {
+		if err := c.send(ctx, "ending what an earlier run tried", func(ctx context.Context, node *talosapi.Node) error {
+			return node.Persist(ctx, decided.desired.before)
+		}); err != nil {
+			return err
+		}
+	}
+
+	config, err := decided.desired.login()
+	if err != nil {
+		return refuse(CodeConfig, tidy(err))
+	}
+
+	return c.tryThenPersist(ctx, config, decided.desired.final, "logging in again")
+}
+
+// tryThenPersist puts a config into force that is on no disk, waits until the node is on the tailnet with it, and persists
+// another one in its place. Where the node does not come up, it takes the config back by itself.
+func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stage string) error {
+	before, err := c.watch(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := c.send(ctx, stage, func(ctx context.Context, node *talosapi.Node) error {
+		return node.Try(ctx, trial, c.up.Wait+margin)
+	}); err != nil {
+		return err
+	}
+
+	if err := c.await(ctx, before.Service.Last, true, environmentOf(trial)); err != nil {
+		return err
+	}
+
+	// from here on an interruption would take back what is there: the node is done first
+	return c.persist(context.WithoutCancel(ctx), final, "persisting the config without a key")
+}
+
+// persist writes a config to the node's disk and waits until its service stays.
+func (c *converge) persist(ctx context.Context, config []byte, stage string) error {
+	before, err := c.watch(ctx)
+	if err != nil {
+		return err
+	}
+
+	if err := c.send(ctx, stage, func(ctx context.Context, node *talosapi.Node) error { return node.Persist(ctx, config) }); err != nil {
+		return err
+	}
+
+	restarts := !maps.Equal(environmentOf(c.report.before), environmentOf(config)) || c.report.Sent > 1
+
+	return c.await(ctx, before.Service.Last, restarts, environmentOf(config))
+}
+
+// send gives the node a config.
+func (c *converge) send(ctx context.Context, stage string, call func(context.Context, *talosapi.Node) error) error {
+	if err := context.Cause(ctx); err != nil {
+		return err
+	}
+
+	c.says(stage)
+
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+
+	c.report.Sent++
+
+	err := call(bounded, c.api.Node(c.node.Address))
+	if err != nil && !talosapi.IsUnreachable(err) {
+		return refuse(CodeNotTaken, "the node does not take the config: "+tidy(err))
+	}
+
+	return err
+}
+
+func (c *converge) watch(ctx context.Context) (*talosapi.State, error) {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+
+	return c.api.Node(c.node.Address).Watch(bounded)
+}
+
+// manyFailures of the service in a row mean that it will not come up: once may be an accident of the start.
+const manyFailures = 2
+
+// await waits until the node is on the tailnet with a service that stays. Since is the service's last event before the
+// config was given, and restarts tells that the config starts the service again.
+func (c *converge) await(ctx context.Context, since time.Time, restarts bool, environment map[string]string) error {
+	c.says("waiting for the tailnet")
+
+	bounded, cancel := context.WithTimeout(ctx, c.up.Wait)
+	defer cancel()
+
+	var (
+		began   = time.Now()
+		last    *talosapi.State
+		unseen  error
+		upSince time.Time
+		event   time.Time
+	)
+
+	for {
+		state, err := c.watch(bounded)
+
+		switch {
+		case bounded.Err() != nil:
+		case err != nil:
+			unseen, upSince = err, time.Time{}
+		case restarts && state.Service.FailedSince(since) >= manyFailures:
+			return c.notJoined(ctx, "the service fails")
+		case !joined(state, environment):
+			last, unseen, upSince = state, nil, time.Time{}
+		default:
+			last, unseen = state, nil
+
+			if upSince.IsZero() || !state.Service.Last.Equal(event) {
+				upSince, event = time.Now(), state.Service.Last
+			}
+
+			// a config is in force a moment after it was given: until then the service is the one of before
+			changed := !restarts || state.Service.Last.After(since) || time.Since(began) > 2*c.up.Settle
+
+			if changed && time.Since(upSince) >= c.up.Settle {
+				c.report.TailnetAddresses = state.TailnetAddresses
+
+				return nil
+			}
+		}
+
+		select {
+		case <-time.After(c.up.Interval):
+		case <-bounded.Done():
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+
+			return c.late(ctx, last, unseen)
+		}
+	}
+}
+
+// late says what was seen when the time was over.
+func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error) error {
+	switch {
+	case unseen != nil:
+		return refuse(CodeNotJoined, fmt.Sprintf("the node does not answer any more: %s", tidy(unseen)),
+			"look whether it runs; what it was given for a try, it takes back by itself")
+	case last == nil:
+		return c.notJoined(ctx, "the node was not seen on the tailnet")
+	case !last.Service.Running():
+		return c.notJoined(ctx, "the service is "+orUnknown(last.Service.State)+" ("+orUnknown(last.Service.Message)+")")
+	default:
+		return c.notJoined(ctx, fmt.Sprintf("the service runs, and the node has no address of the tailnet after %s", c.up.Wait))
+	}
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown"
+	}
+
+	return text
+}
+
+// notJoined finds the cause in the log of the service.
+func (c *converge) notJoined(ctx context.Context, what string) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+
+	next := "look at what it says: talosctl -n " + c.node.Address + " logs " + talosapi.ServiceName
+
+	if log, err := c.api.Node(c.node.Address).Log(bounded); err == nil {
+		if cause := talosapi.Cause(log); cause != "" {
+			what += ": " + cause
+		}
+	}
+
+	return refuse(CodeNotJoined, what, next, "the node takes back by itself what it was given for a try")
+}
+
+// tidy returns an error as one line.
+func tidy(err error) string {
+	if faults, ok := err.(interface{ Unwrap() []error }); ok && len(faults.Unwrap()) > 0 {
+		text := ""
+
+		for i, one := range faults.Unwrap() {
+			if i > 0 {
+				text += "; "
+			}
+
+			text += tidy(one)
+		}
+
+		return text
+	}
+
+	if err == nil || errors.Is(err, context.Canceled) {
+		return "the run was ended"
+	}
+
+	return err.Error()
+}

@@ -1,0 +1,317 @@
+package fleet
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+)
+
+// Action is what [Up] does about a node.
+type Action string
+
+const (
+	// ActionNone: the node is on the tailnet and has the config that it is to have.
+	ActionNone Action = "none"
+	// ActionRemoveKey: the node is on the tailnet, and a key that it needs no more is in its config.
+	ActionRemoveKey Action = "remove-key"
+	// ActionConfigure: the config changes, and what changes is in force by itself.
+	ActionConfigure Action = "configure"
+	// ActionLogin: arguments changed that take a new login of the device, for which it needs no key.
+	ActionLogin Action = "login"
+	// ActionJoin: the node is not on the tailnet.
+	ActionJoin Action = "join"
+	// ActionInstall: the node waits for its first config, and joins once it has booted with it.
+	ActionInstall Action = "install"
+	// ActionRefuse: the node is not touched, because that would break it or would be of no use.
+	ActionRefuse Action = "refuse"
+)
+
+// Code is the reason for which a node is refused or fails.
+type Code string
+
+const (
+	// CodeUnreachable: the Talos API of the node could not be asked.
+	CodeUnreachable Code = "node-unreachable"
+	// CodeExtensionMissing: the tailscale extension is not in the image of the node.
+	CodeExtensionMissing Code = "extension-missing"
+	// CodeImageLosesExtension: the image that the config installs does not have the extension.
+	CodeImageLosesExtension Code = "image-loses-extension"
+	// CodeNoConfig: the node waits for its first config, and the file names none.
+	CodeNoConfig Code = "no-config"
+	// CodeConfig: the settings do not go with the config of the node.
+	CodeConfig Code = "config"
+	// CodeNodeIPMoves: the node would be known to Kubernetes by another address.
+	CodeNodeIPMoves Code = "node-ip-moves"
+	// CodeNodeIPNone: the kubelet would have no address and not start.
+	CodeNodeIPNone Code = "node-ip-none"
+	// CodeKey: there is no key for the node.
+	CodeKey Code = "key"
+	// CodeNotTaken: the node refused a config.
+	CodeNotTaken Code = "not-taken"
+	// CodeNotJoined: the node did not come to the tailnet in time.
+	CodeNotJoined Code = "not-joined"
+	// CodeNotBooted: the node did not come back with its first config in time.
+	CodeNotBooted Code = "not-booted"
+	// CodeInterrupted: the run was ended before the node was done.
+	CodeInterrupted Code = "interrupted"
+)
+
+// refusal is why a node is not touched, or how it failed.
+type refusal struct {
+	code  Code
+	cause string
+	next  []string
+}
+
+func (r *refusal) Error() string { return r.cause }
+
+func refuse(code Code, cause string, next ...string) *refusal {
+	return &refusal{code: code, cause: cause, next: next}
+}
+
+// decision is what is to be done about a node.
+type decision struct {
+	action Action
+	// says is what that means, one line each.
+	says []string
+	// desired are the configs that it takes.
+	desired *desired
+	// tried tells that the node has a config in force that is not on its disk.
+	tried bool
+}
+
+// decide says what is to be done about a node that has a config: a function of what it says of itself alone.
+func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *refusal) {
+	if s.Extension == "" {
+		return nil, extensionMissing(s, d.final)
+	}
+
+	if refused := checkNodeIP(s, d, moveNodeIP); refused != nil {
+		return nil, refused
+	}
+
+	made := &decision{desired: d, tried: string(s.Active) != string(s.Persisted)}
+	inForce := environmentOf(s.Active)
+
+	switch {
+	case !joined(s, environmentOf(d.final)):
+		made.action = ActionJoin
+		made.say("is not on the tailnet: joins with a key of its own, which is written to no disk")
+	case loginNeeded(inForce, environmentOf(d.final)):
+		made.action = ActionLogin
+		made.say("logs in again without a key, for what changes in " + strings.Join(changedVariables(inForce, environmentOf(d.final)), ", "))
+	case onlyKeyGoes(d):
+		made.action = ActionRemoveKey
+		made.say("is on the tailnet, and a key is in its config: the key is taken out")
+	case d.changed() || made.tried:
+		made.action = ActionConfigure
+	default:
+		made.action = ActionNone
+		made.say("is on the tailnet, and as wanted")
+
+		return made, nil
+	}
+
+	if made.tried {
+		made.say("has a config in force that is not on its disk, from a run that did not come to its end")
+	}
+
+	if other := changedDocuments(d); len(other) > 0 {
+		made.say("config: " + strings.Join(other, ", "))
+	}
+
+	return made, nil
+}
+
+func (d *decision) say(line string) { d.says = append(d.says, line) }
+
+// joined reports whether a node is on the tailnet. In userspace mode there is no device to have an address: there a service
+// that runs has to do.
+func joined(s *talosapi.State, environment map[string]string) bool {
+	return s.Service.Running() && (len(s.TailnetAddresses) > 0 || environment["TS_USERSPACE"] == "true")
+}
+
+func onlyKeyGoes(d *desired) bool {
+	if !hasKey(d.before) {
+		return false
+	}
+
+	without, err := withoutKey(d.before)
+
+	return err == nil && string(without) == string(d.final)
+}
+
+// extensionMissing says how the node gets the extension.
+func extensionMissing(s *talosapi.State, config []byte) *refusal {
+	image := installImage(config)
+	if image == "" || isBare(image) {
+		image = "IMAGE, as talos-tsbridge schematic --image prints it"
+	}
+
+	upgrade := "upgrade the node to one that has it: talosctl upgrade --image " + image
+	if s.Version != "" {
+		upgrade += " (Talos " + s.Version + " runs)"
+	}
+
+	return refuse(CodeExtensionMissing, "the tailscale extension is not in the image that the node booted", upgrade)
+}
+
+// installImage returns the image that a config installs, or "".
+func installImage(config []byte) string {
+	file, err := machineconfig.Parse(config)
+	if err != nil {
+		return ""
+	}
+
+	for _, place := range []struct {
+		kind string
+		path []any
+	}{
+		{machineconfig.Legacy, []any{"machine", "install", "image"}},
+		{"UnattendedInstallConfig", []any{"installer", "image"}},
+	} {
+		if document := file.Find(place.kind, ""); document != nil {
+			if image := document.Get(place.path...); image != nil {
+				return image.Value
+			}
+		}
+	}
+
+	return ""
+}
+
+// isBare reports whether an image is known to have no extension: that of a Talos release, or of the empty schematic.
+func isBare(image string) bool {
+	return strings.Contains(image, "ghcr.io/siderolabs/installer") || strings.Contains(image, imagefactory.EmptyID)
+}
+
+// checkNodeIP refuses a change that would move the node IP of a node that runs.
+func checkNodeIP(s *talosapi.State, d *desired, move bool) *refusal {
+	before, after := nodeIPSubnets(d.before), nodeIPSubnets(d.final)
+	if slices.Equal(before, after) || len(after) == 0 || len(s.NodeIPs) == 0 {
+		return nil
+	}
+
+	rules := slices.Clone(after)
+	for _, excluded := range s.Excluded {
+		rules = append(rules, "!"+strings.TrimPrefix(excluded, "!"))
+	}
+
+	picked, err := nodeip.Pick(slices.Concat(s.Addresses, s.TailnetAddresses), rules...)
+
+	switch {
+	case err != nil:
+		return refuse(CodeConfig, err.Error())
+	case len(picked) == 0:
+		return refuse(CodeNodeIPNone, fmt.Sprintf("no address of the node (%s) is in the node IP subnets, so the kubelet would not start", joinAddresses(s.Addresses)),
+			"name the subnet of the node in nodeIPSubnets")
+	case picked[0] != s.NodeIPs[0] && !move:
+		return refuse(CodeNodeIPMoves, fmt.Sprintf("the node IP would move from %s to %s, which breaks the pod network until the node is registered anew", s.NodeIPs[0], picked[0]),
+			"name the subnet of "+s.NodeIPs[0].String()+" in nodeIPSubnets, or give --move-node-ip and register the node anew afterwards: kubectl delete node, then restart the kubelet")
+	}
+
+	return nil
+}
+
+// nodeIPSubnets returns the subnets that a config takes the node IP from, nil where it says none.
+func nodeIPSubnets(config []byte) []string {
+	file, err := machineconfig.Parse(config)
+	if err != nil {
+		return nil
+	}
+
+	for _, place := range []struct {
+		kind string
+		path []any
+	}{
+		{"KubeNodeConfig", []any{"nodeIP", "validSubnets"}},
+		{machineconfig.Legacy, []any{"machine", "kubelet", "nodeIP", "validSubnets"}},
+	} {
+		document := file.Find(place.kind, "")
+		if document == nil {
+			continue
+		}
+
+		if list := document.Get(place.path...); list != nil {
+			var subnets []string
+			for _, item := range list.Content {
+				subnets = append(subnets, resolved(item).Value)
+			}
+
+			return subnets
+		}
+	}
+
+	return nil
+}
+
+func joinAddresses(addresses []netip.Addr) string {
+	texts := make([]string, len(addresses))
+	for i, address := range addresses {
+		texts[i] = address.String()
+	}
+
+	return strings.Join(texts, ", ")
+}
+
+// changedVariables names what of the service's environment differs.
+func changedVariables(before, after map[string]string) []string {
+	var names []string
+
+	for _, variables := range []map[string]string{before, after} {
+		for name := range variables {
+			value, had := before[name]
+			other, has := after[name]
+
+			if (value != other || had != has) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+	}
+
+	slices.Sort(names)
+
+	return names
+}
+
+// changedDocuments names the documents that change, with the variables of the service.
+func changedDocuments(d *desired) []string {
+	before, errBefore := machineconfig.Parse(d.before)
+	final, errFinal := machineconfig.Parse(d.final)
+
+	if errBefore != nil || errFinal != nil || !d.changed() {
+		return nil
+	}
+
+	var changed []string
+
+	for _, document := range final.Documents() {
+		name := document.Kind
+		if name == machineconfig.Legacy {
+			name = "v1alpha1"
+		}
+
+		if document.Name != "" {
+			name += " " + document.Name
+		}
+
+		switch old := before.Find(document.Kind, document.Name); {
+		case old == nil:
+			changed = append(changed, name+" is new")
+		case !sameTree(old, document):
+			if document.Kind == serviceKind && document.Name == "tailscale" {
+				name += " (" + strings.Join(changedVariables(environmentOf(d.before), environmentOf(d.final)), ", ") + ")"
+			}
+
+			changed = append(changed, name+" changes")
+		}
+	}
+
+	return changed
+}

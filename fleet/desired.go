@@ -1,0 +1,296 @@
+package fleet
+
+import (
+	"bytes"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/siderolabs/go-pointer"
+	"go.yaml.in/yaml/v4"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
+)
+
+// desired makes the machine configs that bring one node to what the plan says, out of the one that it has.
+type desired struct {
+	settings patch.Settings
+	// before is the config on the node's disk, or the one that the node is to be installed with.
+	before []byte
+	// final is the config that the node is to have in the end, without a key.
+	final []byte
+}
+
+// desire applies the settings to a config. The config says the contract: what the file says of it is for configs that are
+// generated.
+func desire(settings patch.Settings, before []byte) (*desired, error) {
+	settings.TalosVersion = nil
+	d := &desired{settings: settings, before: before}
+
+	final, err := d.apply(settings)
+	if err != nil {
+		return nil, err
+	}
+
+	d.final, err = withoutKey(final)
+
+	return d, err
+}
+
+func (d *desired) apply(settings patch.Settings) ([]byte, error) {
+	if settings.AuthKey.IsZero() {
+		settings.AuthKeyMount = nil // there is nothing to put there
+	}
+
+	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(d.before))
+	if err != nil {
+		return nil, err
+	}
+
+	return made.Apply(d.before)
+}
+
+// changed reports whether the node has anything else than what it is to have.
+func (d *desired) changed() bool { return !bytes.Equal(d.before, d.final) }
+
+// withKey is the final config with a key in it.
+func (d *desired) withKey(key authkey.Key) ([]byte, error) {
+	settings := d.settings
+	settings.AuthKey = key
+
+	return d.apply(settings)
+}
+
+// login is the final config for one start of the service that logs in again on the state that the node has, which brings
+// changed arguments of tailscale up into force: containerboot passes them by while auth-once is on.
+func (d *desired) login() ([]byte, error) {
+	settings := d.settings
+	settings.AuthOnce = pointer.To(false)
+
+	if !slices.Contains(settings.ExtraArgs, resetArgument) {
+		settings.ExtraArgs = append(slices.Clone(settings.ExtraArgs), resetArgument)
+	}
+
+	config, err := d.apply(settings)
+	if err != nil {
+		return nil, err
+	}
+
+	return withoutKey(config)
+}
+
+// resetArgument lets tailscale up take flags away that it was given before; without it, it refuses to run.
+const resetArgument = "--reset"
+
+// withoutService is the final config with the service as it was: everything else that is to change, does.
+func (d *desired) withoutService() ([]byte, error) {
+	before, err := machineconfig.Parse(d.before)
+	if err != nil {
+		return nil, err
+	}
+
+	final, err := machineconfig.Parse(d.final)
+	if err != nil {
+		return nil, err
+	}
+
+	old, document := findService(before), findService(final)
+	if document == nil {
+		return d.final, nil
+	}
+
+	edit := final.Edit()
+
+	if old == nil {
+		edit.RemoveDocument(document)
+
+		return edit.Bytes()
+	}
+
+	for _, field := range []string{environmentField, filesField} {
+		if value := old.Get(field); value != nil {
+			edit.Set(document, value, field)
+		} else {
+			edit.Remove(document, field)
+		}
+	}
+
+	return edit.Bytes()
+}
+
+// withoutServiceDocument is the final config without the service's document.
+func (d *desired) withoutServiceDocument() ([]byte, error) {
+	final, err := machineconfig.Parse(d.final)
+	if err != nil {
+		return nil, err
+	}
+
+	document := findService(final)
+	if document == nil {
+		return d.final, nil
+	}
+
+	edit := final.Edit()
+	edit.RemoveDocument(document)
+
+	return edit.Bytes()
+}
+
+const (
+	serviceKind      = "ExtensionServiceConfig"
+	environmentField = "environment"
+	filesField       = "configFiles"
+)
+
+func findService(file *machineconfig.File) *machineconfig.Document {
+	return file.Find(serviceKind, patch.ServiceName)
+}
+
+// environmentOf returns the variables of the service in a config, nil where it has no document of it.
+func environmentOf(config []byte) map[string]string {
+	file, err := machineconfig.Parse(config)
+	if err != nil {
+		return nil
+	}
+
+	document := findService(file)
+	if document == nil {
+		return nil
+	}
+
+	variables := map[string]string{}
+
+	for _, item := range items(document, environmentField) {
+		name, value, _ := strings.Cut(item.Value, "=")
+		variables[name] = value // the last of a name wins, as on the node
+	}
+
+	return variables
+}
+
+func items(document *machineconfig.Document, field string) []*yaml.Node {
+	list := document.Get(field)
+	if list == nil {
+		return nil
+	}
+
+	resolvedItems := make([]*yaml.Node, len(list.Content))
+	for i, item := range list.Content {
+		resolvedItems[i] = resolved(item)
+	}
+
+	return resolvedItems
+}
+
+// hasKey reports whether a config holds a key for the service.
+func hasKey(config []byte) bool {
+	for name, value := range environmentOf(config) {
+		if secret.IsVariable(name) && value != "" {
+			return true
+		}
+	}
+
+	return false
+}
+
+// withoutKey takes the key of the service out of a config, and the file that it may be in.
+func withoutKey(config []byte) ([]byte, error) {
+	if !hasKey(config) {
+		return config, nil
+	}
+
+	file, err := machineconfig.Parse(config)
+	if err != nil {
+		return nil, err
+	}
+
+	document, edit := findService(file), file.Edit()
+	keyFiles := map[string]bool{}
+
+	for i, item := range items(document, environmentField) {
+		name, value, _ := strings.Cut(item.Value, "=")
+		if !secret.IsVariable(name) {
+			continue
+		}
+
+		edit.Remove(document, environmentField, i)
+
+		if path, ok := strings.CutPrefix(value, "file:"); ok {
+			keyFiles[path] = true
+		}
+	}
+
+	files, removed := items(document, filesField), 0
+
+	for i := range files {
+		if mount := document.Get(filesField, i, "mountPath"); mount != nil && keyFiles[mount.Value] {
+			edit.Remove(document, filesField, i)
+
+			removed++
+		}
+	}
+
+	if removed > 0 && removed == len(files) {
+		edit = file.Edit()
+
+		for i, item := range items(document, environmentField) {
+			if name, _, _ := strings.Cut(item.Value, "="); secret.IsVariable(name) {
+				edit.Remove(document, environmentField, i)
+			}
+		}
+
+		edit.Remove(document, filesField)
+	}
+
+	result, err := edit.Bytes()
+	if err == nil && hasKey(result) {
+		err = fmt.Errorf("the key of the service %s cannot be taken out of the machine config", patch.ServiceName)
+	}
+
+	return result, err
+}
+
+// loginNeeded reports whether the device has to log in again for the final config to be true of it: its arguments
+// changed, or something is no longer said that containerboot takes back by no other way.
+func loginNeeded(inForce, final map[string]string) bool {
+	if final["TS_AUTH_ONCE"] != "true" {
+		return false // it logs in at each start
+	}
+
+	if arguments(inForce["TS_EXTRA_ARGS"]) != arguments(final["TS_EXTRA_ARGS"]) {
+		return true
+	}
+
+	for _, name := range []string{"TS_HOSTNAME", "TS_ROUTES", "TS_ACCEPT_DNS"} {
+		_, had := inForce[name]
+		if _, has := final[name]; had && !has {
+			return true
+		}
+	}
+
+	return false
+}
+
+// arguments are those of tailscale up in an order of their own, which theirs does not matter to.
+func arguments(text string) string {
+	fields := strings.Fields(text)
+	fields = slices.DeleteFunc(fields, func(argument string) bool { return argument == resetArgument })
+	slices.Sort(fields)
+
+	return strings.Join(fields, " ")
+}
+
+// sameTree reports whether two documents say the same.
+func sameTree(a, b *machineconfig.Document) bool {
+	var left, right any
+
+	if a.Root.Decode(&left) != nil || b.Root.Decode(&right) != nil {
+		return false
+	}
+
+	return reflect.DeepEqual(left, right)
+}

@@ -1,0 +1,278 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// The defaults of [Up].
+const (
+	DefaultWait     = 2 * time.Minute
+	DefaultBoot     = 10 * time.Minute
+	DefaultSettle   = 3 * time.Second
+	DefaultInterval = 500 * time.Millisecond
+	DefaultParallel = 10
+)
+
+// Up brings nodes to what a plan says of them, through the Talos API. The zero Up, with Keys, does it as talosctl's own
+// configuration has the cluster.
+type Up struct {
+	// Connection says how the Talos API is reached.
+	Connection nodes.Connection
+	// Fingerprints are those of the certificates of nodes in maintenance mode, as their consoles show them. Default: any
+	// node that answers there is taken for the right one.
+	Fingerprints []string
+	// Keys are for nodes that are not on the tailnet yet. Default: none, and such a node is refused.
+	Keys Keys
+
+	// Wait is how long a node may take to come to the tailnet, Boot how long to come back with its first config. Settle is
+	// how long the service has to run before it counts as one that stays. Interval is the time between two looks. Defaults:
+	// [DefaultWait], [DefaultBoot], [DefaultSettle] and [DefaultInterval].
+	Wait, Boot, Settle, Interval time.Duration
+	// Parallel is how many workers are brought up at a time; control planes come first, one after another. Default:
+	// [DefaultParallel].
+	Parallel int
+
+	// DryRun decides and changes nothing.
+	DryRun bool
+	// ContinueOnError begins further nodes although one failed.
+	ContinueOnError bool
+	// KeepKey leaves the key in the config of a node that joins, for nodes that have to log in again at each start.
+	KeepKey bool
+	// MoveNodeIP lets the address change by which Kubernetes knows a node.
+	MoveNodeIP bool
+
+	// OnStage, if set, is told what is being done about a node, one at a time.
+	OnStage func(node *Node, stage string)
+	// OnNode, if set, is told how each node went, one at a time.
+	OnNode func(NodeReport)
+}
+
+// Outcome is how it went with a node.
+type Outcome string
+
+const (
+	// OutcomeAsWanted: there was nothing to do, and nothing was sent.
+	OutcomeAsWanted Outcome = "as-wanted"
+	// OutcomePlanned: there is something to do, in a dry run.
+	OutcomePlanned Outcome = "planned"
+	// OutcomeDone: what was to do is done and was seen in force.
+	OutcomeDone Outcome = "done"
+	// OutcomeFailed: the node is not as wanted.
+	OutcomeFailed Outcome = "failed"
+	// OutcomeUnknown: the node could not be asked.
+	OutcomeUnknown Outcome = "unknown"
+	// OutcomeNotBegun: the run ended before the node.
+	OutcomeNotBegun Outcome = "not-begun"
+)
+
+// NodeReport is how it went with a node.
+type NodeReport struct {
+	Node    string  `json:"node"`
+	Address string  `json:"address"`
+	Role    string  `json:"role,omitempty"`
+	Outcome Outcome `json:"outcome"`
+	Action  Action  `json:"action,omitempty"`
+	// Says is what the action means for the node.
+	Says []string `json:"says,omitempty"`
+	// Code and Cause say why the node failed or was refused, Next what to do about it.
+	Code  Code     `json:"code,omitempty"`
+	Cause string   `json:"cause,omitempty"`
+	Next  []string `json:"next,omitempty"`
+	// TailnetAddresses are those that the node has in the tailnet at the end.
+	TailnetAddresses []netip.Addr `json:"tailnetAddresses,omitempty"`
+	// Sent counts the configs that the node was given, Keys the keys that were leased for it.
+	Sent int `json:"sent"`
+	Keys int `json:"keys"`
+	// Seconds is how long it took.
+	Seconds float64 `json:"seconds"`
+
+	// before and final are the configs for [NodeReport.Configs].
+	before, final []byte
+}
+
+// Configs returns the config that the node had and the one that it is to have, both with the secrets of the cluster, for a
+// caller who shows what changes. They are nil where nothing is known.
+func (r NodeReport) Configs() (before, final []byte) { return r.before, r.final }
+
+// Report is how it went with all nodes, in the order of the plan.
+type Report struct {
+	Nodes []NodeReport `json:"nodes"`
+}
+
+// Count returns how many nodes have an outcome.
+func (r *Report) Count(outcome Outcome) int {
+	count := 0
+
+	for _, node := range r.Nodes {
+		if node.Outcome == outcome {
+			count++
+		}
+	}
+
+	return count
+}
+
+// Sent returns how many configs were sent, and Keys how many keys were leased.
+func (r *Report) Sent() (configs, keys int) {
+	for _, node := range r.Nodes {
+		configs += node.Sent
+		keys += node.Keys
+	}
+
+	return configs, keys
+}
+
+// Run brings up the nodes of the plan: control planes one after another, then workers. It fails where no node could be
+// asked at all; what becomes of each node is in the report. When ctx ends, nodes that are being brought up are left as they
+// were or as they are to be, their keys are taken back, and no further one is begun.
+func (u *Up) Run(ctx context.Context, plan *Plan) (*Report, error) {
+	api, err := talosapi.Connect(ctx, talosapi.Connection(u.Connection))
+	if err != nil {
+		return nil, err
+	}
+
+	defer func() { _ = api.Close() }() // nothing is lost with it
+
+	r := &rollout{up: u.withDefaults(), plan: plan, api: api, report: &Report{Nodes: make([]NodeReport, plan.Len())}}
+	r.run(ctx)
+
+	return r.report, context.Cause(ctx)
+}
+
+func (u *Up) withDefaults() *Up {
+	filled := *u
+
+	for span, value := range map[*time.Duration]time.Duration{
+		&filled.Wait: DefaultWait, &filled.Boot: DefaultBoot, &filled.Settle: DefaultSettle, &filled.Interval: DefaultInterval,
+	} {
+		if *span <= 0 {
+			*span = value
+		}
+	}
+
+	if filled.Parallel <= 0 {
+		filled.Parallel = DefaultParallel
+	}
+
+	return &filled
+}
+
+// rollout is one run over all nodes.
+type rollout struct {
+	up     *Up
+	plan   *Plan
+	api    *talosapi.Client
+	report *Report
+
+	guard   sync.Mutex
+	stopped bool
+}
+
+func (r *rollout) run(ctx context.Context) {
+	var first, rest []int
+
+	for i := range r.plan.Len() {
+		if isControlPlane(r.plan.Role(i)) && !r.up.DryRun {
+			first = append(first, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+
+	for _, i := range first {
+		r.node(ctx, i)
+	}
+
+	var group errgroup.Group
+
+	group.SetLimit(r.up.Parallel)
+
+	for _, i := range rest {
+		group.Go(func() error {
+			r.node(ctx, i)
+
+			return nil
+		})
+	}
+
+	_ = group.Wait() // what failed is in the report
+}
+
+func isControlPlane(role string) bool { return role == "controlplane" }
+
+// node brings up a node, unless the run has been stopped.
+func (r *rollout) node(ctx context.Context, i int) {
+	node := r.plan.Node(i)
+
+	r.guard.Lock()
+	stopped := r.stopped || ctx.Err() != nil
+	r.guard.Unlock()
+
+	report := NodeReport{Node: node.Name, Address: node.Address, Role: r.plan.Role(i), Outcome: OutcomeNotBegun}
+
+	if !stopped {
+		c := &converge{up: r.up, plan: r.plan, index: i, node: node, api: r.api, stage: r.stage, report: &report}
+		began := time.Now()
+		c.run(ctx)
+		report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
+	}
+
+	r.guard.Lock()
+	defer r.guard.Unlock()
+
+	failed := report.Outcome == OutcomeFailed || report.Outcome == OutcomeUnknown
+	r.stopped = r.stopped || failed && !r.up.ContinueOnError && !r.up.DryRun
+	r.report.Nodes[i] = report
+
+	if r.up.OnNode != nil {
+		r.up.OnNode(report)
+	}
+}
+
+func (r *rollout) stage(node *Node, stage string) {
+	if r.up.OnStage == nil {
+		return
+	}
+
+	r.guard.Lock()
+	defer r.guard.Unlock()
+
+	r.up.OnStage(node, stage)
+}
+
+// set fills in how a node failed.
+func (r *NodeReport) fail(ctx context.Context, err error) {
+	r.Outcome = OutcomeFailed
+
+	if refused, ok := errors.AsType[*refusal](err); ok {
+		r.Code, r.Cause, r.Next = refused.code, refused.cause, slices.Clone(refused.next)
+	} else {
+		r.Code, r.Cause = CodeNotTaken, err.Error()
+	}
+
+	if talosapi.IsUnreachable(err) {
+		r.Code = CodeUnreachable
+
+		if r.Sent == 0 {
+			r.Outcome = OutcomeUnknown
+		}
+	}
+
+	if ctx.Err() != nil {
+		r.Outcome, r.Code, r.Cause = OutcomeFailed, CodeInterrupted, "the run was ended before the node was done"
+
+		if r.Sent == 0 {
+			r.Outcome = OutcomeNotBegun
+		}
+	}
+}
