@@ -19,6 +19,7 @@ import (
 // desired makes the machine configs that bring one node to what the plan says, out of the one that it has.
 type desired struct {
 	settings patch.Settings
+	config   *patch.Config
 	// before is the config on the node's disk, or the one that the node is to be installed with.
 	before []byte
 	// final is the config that the node is to have in the end, without a key.
@@ -29,7 +30,13 @@ type desired struct {
 // generated.
 func desire(settings patch.Settings, before []byte) (*desired, error) {
 	settings.TalosVersion = nil
-	d := &desired{settings: settings, before: before}
+
+	config, err := patch.ParseConfig(before)
+	if err != nil {
+		return nil, err
+	}
+
+	d := &desired{settings: settings, config: config, before: config.Bytes()}
 
 	final, err := d.apply(settings)
 	if err != nil {
@@ -46,12 +53,17 @@ func (d *desired) apply(settings patch.Settings) ([]byte, error) {
 		settings.AuthKeyMount = nil // there is nothing to put there
 	}
 
-	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(d.before))
+	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(d.config))
 	if err != nil {
 		return nil, err
 	}
 
-	return made.Apply(d.before)
+	applied, err := made.Apply(d.config)
+	if err != nil {
+		return nil, err
+	}
+
+	return applied.Bytes(), nil
 }
 
 // changed reports whether the node has anything else than what it is to have.

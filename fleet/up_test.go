@@ -127,13 +127,16 @@ func patched(t *testing.T, config []byte, settings patch.Settings, key string) [
 		require.NoError(t, err)
 	}
 
-	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(config))
+	parsed, err := patch.ParseConfig(config)
 	require.NoError(t, err)
 
-	text, err := made.Apply(config)
+	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(parsed))
 	require.NoError(t, err)
 
-	return text
+	applied, err := made.Apply(parsed)
+	require.NoError(t, err)
+
+	return applied.Bytes()
 }
 
 func (u *upTest) live(t *testing.T, live *talostest.Live, config []byte, joined bool) *talostest.Live {
