@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"io"
-	"os"
 
 	"github.com/spf13/cobra"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -28,7 +24,6 @@ What an earlier patch set is replaced, so applying again changes nothing; everyt
 changed without --in-place.`,
 		Example: `  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --in-place
   talos-tsbridge apply --advertise-tags tag:k8s worker.yaml | talosctl apply-config -n 192.168.1.11 -f /dev/stdin`,
-		Annotations: map[string]string{streams: "true"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
 				return usagef("%s needs one machine config: a file, or - for standard input", cmd.CommandPath())
@@ -42,23 +37,25 @@ changed without --in-place.`,
 	}
 
 	flags.bind(cmd)
-	cmd.Flags().BoolVar(&inPlace, inPlaceFlag, false, "write the result back to the file, at once or not at all")
+	cmd.Flags().BoolVar(&inPlace, "in-place", false, "write the result back to the file, at once or not at all")
+	p.streams(cmd, func() (string, bool) { return flags.output, !inPlace })
 
 	return cmd
 }
-
-const inPlaceFlag = "in-place"
 
 func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inPlace bool) error {
 	if err := checkApply(flags, file, inPlace); err != nil {
 		return err
 	}
 
-	config, err := p.readConfig(file)
+	source, err := p.openConfig(ctx, file, inPlace)
 	if err != nil {
 		return err
 	}
 
+	defer source.close()
+
+	config := source.config
 	forRole := append(flags.roleOptions(), patch.WithBase(config))
 
 	request, err := p.newRequest(ctx, flags, forRole)
@@ -68,6 +65,10 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 
 	// what Talos would refuse is refused before a key is minted for it
 	if request.minting != nil {
+		if err := p.checkReader(flags.output); err != nil && !inPlace {
+			return err
+		}
+
 		trial, err := request.with(forRole, request.key)
 		if err != nil {
 			return err
@@ -95,7 +96,7 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 	case !inPlace:
 		err = p.write(ctx, flags.output, applied.Bytes())
 	case applied.Changed():
-		err = writeBack(ctx, file, applied.Bytes())
+		err = source.writeBack(ctx, applied.Bytes())
 	}
 
 	if err != nil {
@@ -108,7 +109,7 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {
-	if err := checkOutputFile(flags.output); err != nil {
+	if _, err := destinationOf(flags.output); err != nil {
 		return err
 	}
 
@@ -124,31 +125,4 @@ func checkApply(flags *patchFlags, file string, inPlace bool) error {
 	}
 
 	return nil
-}
-
-func (p *program) readConfig(file string) (*patch.Config, error) {
-	if file != "-" {
-		return readBase(file)
-	}
-
-	text, err := io.ReadAll(p.stdin)
-	if err != nil {
-		return nil, fmt.Errorf("standard input: %w", err)
-	}
-
-	return parseConfig(text)
-}
-
-// writeBack writes the config to the file that it was read from, which keeps its mode.
-func writeBack(ctx context.Context, file string, text []byte) error {
-	if err := context.Cause(ctx); err != nil {
-		return err
-	}
-
-	info, err := os.Stat(file)
-	if err != nil {
-		return err
-	}
-
-	return atomicfile.Write(file, text, info.Mode().Perm())
 }

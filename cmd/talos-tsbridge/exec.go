@@ -154,20 +154,10 @@ func (p *program) passSignals(command *os.Process) {
 	atTerminal := isTerminal(p.stdin)
 
 	p.interrupts.passTo(func(received os.Signal) {
-		if received != os.Interrupt || !atTerminal {
+		if !atTerminal || received != os.Interrupt && received != syscall.SIGQUIT {
 			_ = command.Signal(received) // it may have ended by now
 		}
 	})
-}
-
-func exitOf(exit *exec.ExitError) childExit {
-	const signalled = 128 // as a shell reports it
-
-	if status, ok := exit.Sys().(syscall.WaitStatus); ok && status.Signaled() {
-		return childExit(signalled + int(status.Signal()))
-	}
-
-	return childExit(exit.ExitCode())
 }
 
 // noteOn says what is not as expected of the use of a patch.
@@ -350,11 +340,6 @@ func (f *patchFlags) forVersionOf(args []string) (*patchFlags, error) {
 }
 
 const versionFlag = "--talos-version"
-
-// childExit is the exit code of a child that failed.
-type childExit int
-
-func (e childExit) Error() string { return fmt.Sprintf("the command failed with exit code %d", int(e)) }
 
 // childEnvironment is the environment without keys and credentials.
 func (e environment) childEnvironment() []string {

@@ -1,9 +1,8 @@
 package main
 
 import (
+	"context"
 	"errors"
-	"fmt"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -89,7 +88,7 @@ func completeValues(cmd *cobra.Command, flag string, values ...string) {
 
 // options turns the flags that were given into options, all but those that are for one role only. Its error joins all
 // faults.
-func (f *patchFlags) options() ([]patch.Option, error) {
+func (f *patchFlags) options(ctx context.Context, p *program) ([]patch.Option, error) {
 	settings := f.settings
 	settings.Role, settings.EtcdSubnets = nil, nil
 
@@ -97,8 +96,9 @@ func (f *patchFlags) options() ([]patch.Option, error) {
 	faults := f.faults
 
 	if f.base != "" {
-		if config, err := readBase(f.base); err != nil {
-			faults = append(faults, fmt.Errorf("base: %w", err))
+		config, err := p.readBase(ctx, f.base)
+		if err != nil {
+			faults = append(faults, err)
 		} else {
 			options = append(options, patch.WithBase(config))
 		}
@@ -187,15 +187,6 @@ func wording(err error) string {
 	}
 
 	return err.Error()
-}
-
-func readBase(file string) (*patch.Config, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return nil, err
-	}
-
-	return parseConfig(text)
 }
 
 // parseConfig reads a machine config. One that is none is wrong usage.

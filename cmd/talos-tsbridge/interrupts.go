@@ -9,19 +9,26 @@ import (
 	"syscall"
 )
 
-// interrupts is what becomes of the signals that end a program: they end what it is doing, or go to the child that it
-// waits for.
+// interrupts is what becomes of the signals that end a program: the first one ends the context that everything waits with,
+// so that the run ends in order, and a second one ends it at once. While a command runs they go to it instead.
 type interrupts struct {
 	guard   sync.Mutex
 	forward func(os.Signal)
+	ending  bool
 }
 
-// watch returns a context that ends with the first signal that is not passed on. Until then a key that was minted can
-// still be revoked.
-func (i *interrupts) watch(ctx context.Context) (context.Context, func()) {
+// watch returns a context that ends with the first signal that is not passed on. The second one calls atOnce.
+func (i *interrupts) watch(ctx context.Context, atOnce func(os.Signal)) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	done := make(chan struct{})
+
+	watched := []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGQUIT}
+	if !signal.Ignored(syscall.SIGHUP) { // as nohup has it
+		watched = append(watched, syscall.SIGHUP)
+	}
+
+	signal.Notify(signals, watched...)
 
 	// without this, writing to a reader who has gone would end the process at once, and its key would stay alive
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
@@ -30,10 +37,8 @@ func (i *interrupts) watch(ctx context.Context) (context.Context, func()) {
 		for {
 			select {
 			case received := <-signals:
-				if !i.pass(received) {
-					cancel(fmt.Errorf("stopped by a signal: %s", received))
-				}
-			case <-ctx.Done():
+				i.receive(received, cancel, atOnce)
+			case <-done:
 				return
 			}
 		}
@@ -41,7 +46,24 @@ func (i *interrupts) watch(ctx context.Context) (context.Context, func()) {
 
 	return ctx, func() {
 		signal.Stop(signals)
+		close(done)
 		cancel(nil)
+	}
+}
+
+func (i *interrupts) receive(received os.Signal, cancel context.CancelCauseFunc, atOnce func(os.Signal)) {
+	i.guard.Lock()
+	defer i.guard.Unlock()
+
+	switch {
+	case i.forward != nil:
+		i.forward(received)
+	case i.ending:
+		atOnce(received)
+	default:
+		i.ending = true
+
+		cancel(fmt.Errorf("stopped by a signal: %s", received))
 	}
 }
 
@@ -53,15 +75,13 @@ func (i *interrupts) passTo(forward func(os.Signal)) {
 	i.forward = forward
 }
 
-func (i *interrupts) pass(received os.Signal) bool {
-	i.guard.Lock()
-	defer i.guard.Unlock()
+// endAtOnce ends the process, and names what it leaves behind.
+func (p *program) endAtOnce(received os.Signal) {
+	p.say("error", fmt.Sprintf("stopped at once by a second signal: %s", received))
 
-	if i.forward == nil {
-		return false
+	for _, left := range p.undelivered.list() {
+		p.say("error", left)
 	}
 
-	i.forward(received)
-
-	return true
+	os.Exit(exitFailed)
 }

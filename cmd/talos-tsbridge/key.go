@@ -70,6 +70,8 @@ type keyLease struct {
 	*mint.Lease
 
 	minting *minting
+	// ended says that the key is kept or revoked, or that its end was reported.
+	ended func()
 }
 
 // client returns the tailnet that the credentials in the environment lead to.
@@ -125,6 +127,10 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 		return key, nil, err
 	}
 
+	inFlight := m.program.undelivered.add(fmt.Sprintf("an auth key may have been made that nobody has: look for one described %q and revoke it, else it expires after %s",
+		m.flags.description, m.flags.expiry))
+	defer inFlight()
+
 	made, err := m.minter.Lease(ctx, m.flags.options())
 	if err != nil {
 		return authkey.Key{}, nil, err
@@ -134,7 +140,8 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 		m.program.note(describe(made.Details()))
 	}
 
-	lease := &keyLease{Lease: made, minting: m}
+	lease := &keyLease{Lease: made, minting: m,
+		ended: m.program.undelivered.add("auth key " + made.ID() + " was not delivered and may be alive: talos-tsbridge key revoke " + made.ID())}
 
 	// interrupted while the answer was on its way
 	if err := context.Cause(ctx); err != nil {
@@ -168,6 +175,7 @@ func describe(key tailnet.Key) string {
 func (l *keyLease) keep() {
 	if l != nil {
 		l.Keep()
+		l.ended()
 	}
 }
 
@@ -186,6 +194,8 @@ func (p *program) release(ctx context.Context, quiet bool, leases ...*keyLease) 
 	for _, lease := range leases {
 		if lease != nil && !lease.Kept() {
 			open = append(open, lease.Lease)
+
+			defer lease.ended()
 		}
 	}
 

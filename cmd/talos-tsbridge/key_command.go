@@ -54,7 +54,7 @@ func (p *program) keyMintCommand() *cobra.Command {
 }
 
 func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) error {
-	if err := checkOutputFile(output); err != nil {
+	if err := p.checkReader(output); err != nil {
 		return err
 	}
 

@@ -2,98 +2,60 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"os"
-	"strings"
 
-	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v4"
 	"golang.org/x/term"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 )
 
-// write delivers a patch or a key: to the file, which only its owner may read, or to standard output where there is none.
-// Nothing is written once ctx has ended, and a reader that does not read is not waited for after that.
-func (p *program) write(ctx context.Context, file string, text []byte) error {
-	if err := context.Cause(ctx); err != nil {
+// delivery is how far the result of a run got.
+type delivery int
+
+const (
+	deliveredNothing delivery = iota
+	deliveredPart
+	deliveredWhole
+	// deliveredUnknown is for a reader who has gone, or may have a part.
+	deliveredUnknown
+)
+
+// checkReader refuses to make a key that nobody gets.
+func (p *program) checkReader(output string) error {
+	to, err := destinationOf(output)
+	if err != nil {
 		return err
 	}
 
-	p.delivered = true
-
-	if file == "" || file == "-" {
-		written := make(chan error, 1)
-
-		go func() {
-			_, err := p.stdout.Write(text)
-			written <- err
-		}()
-
-		select {
-		case err := <-written:
-			if err != nil {
-				return fmt.Errorf("standard output: %w", err)
-			}
-
-			return nil
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
-	}
-
-	const ownerOnly = 0o600
-
-	if err := atomicfile.Write(file, text, ownerOnly); err != nil {
-		return fmt.Errorf("output: %w", err)
+	if file, ok := p.stdout.(*os.File); ok && to.path == "" && to.descriptor == stdoutDescriptor && isClosed(file) {
+		return usagef("standard output is closed, so that nobody would get the key: nothing was minted")
 	}
 
 	return nil
 }
 
-// checkOutputFile refuses a name of a file that is the name of a format: other programs, and other commands of this one, print
-// in that format for -o, and a key would lie in a file called json.
-func checkOutputFile(name string) error {
-	if isFormat(name) {
-		return usagef("--output takes a file, and %s is the name of a format: write -o ./%s for a file of that name", name, name)
-	}
-
-	return nil
-}
-
-func isFormat(name string) bool {
-	return name == "json" || name == "yaml" || name == "table" || name == "wide"
-}
-
-// failureKey is the one key of the document that is written in place of a patch that could not be made.
-const failureKey = "talos-tsbridge-failed"
-
-// streams marks the commands whose standard output is read by talosctl.
-const streams = "streams"
-
-// failStream makes a failure seen by who reads standard output. A pipe shows no exit code, and talosctl takes an empty
-// patch for one that changes nothing; this document it refuses, on every version.
-func (p *program) failStream(cmd *cobra.Command, failure error) {
-	if cmd.Annotations[streams] == "" || p.delivered || isTerminal(p.stdout) {
-		return
-	}
-
-	if output := cmd.Flags().Lookup("output").Value.String(); output != "" && output != "-" && !isFormat(output) {
-		return
-	}
-
-	if inPlace := cmd.Flags().Lookup(inPlaceFlag); inPlace != nil && inPlace.Changed {
-		return
-	}
-
-	text, err := yaml.Marshal(map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")})
+// write delivers a patch or a key to what --output names, or to standard output. Nothing is written once ctx has ended, and
+// a reader that does not read is not waited for after that.
+func (p *program) write(ctx context.Context, output string, text []byte) error {
+	to, err := destinationOf(output)
 	if err != nil {
-		text = []byte(failureKey + ": true\n")
+		return err
 	}
 
-	if _, err := p.stdout.Write(text); err != nil {
-		p.say("error", "standard output: "+err.Error())
+	err = p.writeTo(ctx, to, text)
+	_, isFile := p.stdout.(*os.File)
+
+	switch {
+	case err == nil:
+		p.delivery = deliveredWhole
+	case errors.Is(err, ctxio.ErrCut):
+		p.delivery = deliveredPart
+	case context.Cause(ctx) == nil, to.path == "" && !isFile:
+		p.delivery = deliveredUnknown
 	}
+
+	return err
 }
 
 // isTerminal reports whether f, an input or an output, is a terminal.

@@ -16,8 +16,7 @@ func (p *program) patchCommand() *cobra.Command {
 	flags := &patchFlags{}
 
 	cmd := &cobra.Command{
-		Args:        noArguments,
-		Annotations: map[string]string{streams: "true"},
+		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return p.printPatch(cmd.Context(), flags)
 		},
@@ -25,12 +24,13 @@ func (p *program) patchCommand() *cobra.Command {
 
 	flags.bind(cmd)
 	flags.bindBase(cmd)
+	p.streams(cmd, func() (string, bool) { return flags.output, true })
 
 	return cmd
 }
 
 func (p *program) printPatch(ctx context.Context, flags *patchFlags) error {
-	if err := checkOutputFile(flags.output); err != nil {
+	if _, err := destinationOf(flags.output); err != nil {
 		return err
 	}
 
@@ -39,6 +39,12 @@ func (p *program) printPatch(ctx context.Context, flags *patchFlags) error {
 	request, err := p.newRequest(ctx, flags, forRole)
 	if err != nil {
 		return err
+	}
+
+	if request.minting != nil {
+		if err := p.checkReader(flags.output); err != nil {
+			return err
+		}
 	}
 
 	made, lease, err := request.patch(ctx, forRole)
@@ -84,7 +90,7 @@ func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ..
 	flags.key.advertised, flags.key.quiet = strings.Join(flags.settings.AdvertiseTags, ","), flags.quiet
 	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
-	options, err := flags.options()
+	options, err := flags.options(ctx, p)
 	key, minting, keyErr := p.keyOf(ctx, flags)
 
 	r := &request{options: options, key: key, minting: minting}

@@ -14,13 +14,6 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
-// The exit codes.
-const (
-	exitDone   = 0
-	exitFailed = 1
-	exitUsage  = 2
-)
-
 // program is what the commands share: the surroundings of the process, which the tests replace.
 type program struct {
 	environment environment
@@ -29,15 +22,18 @@ type program struct {
 	stderr      io.Writer
 	interrupts  interrupts
 
-	// delivered is set once a patch was written, or an attempt was made.
-	delivered bool
+	// results are those of commands that other programs read, and delivery is how far the one of this run got.
+	results  map[*cobra.Command]result
+	delivery delivery
+	// undelivered is what a run that ends at once leaves behind.
+	undelivered undelivered
 }
 
 // run runs the program and returns its exit code. The environment is in the form of [os.Environ].
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
 
-	ctx, stop := p.interrupts.watch(ctx)
+	ctx, stop := p.interrupts.watch(ctx, p.endAtOnce)
 	defer stop()
 
 	root := p.rootCommand()
@@ -47,26 +43,12 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	root.SetErr(stderr)
 
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return exitDone
+	if _, ofChild := errors.AsType[childExit](err); err != nil && !ofChild { // the child has said why
+		p.report(err)
+		p.failStream(ctx, cmd, err)
 	}
 
-	if exit, ok := errors.AsType[childExit](err); ok {
-		return int(exit) // the child has said why
-	}
-
-	p.report(err)
-	p.failStream(cmd, err)
-
-	if _, ok := errors.AsType[usageError](err); ok {
-		return exitUsage
-	}
-
-	if failure, ok := errors.AsType[exitError](err); ok {
-		return failure.code
-	}
-
-	return exitFailed
+	return codeOf(err)
 }
 
 func (p *program) rootCommand() *cobra.Command {
@@ -113,15 +95,6 @@ there. A variable that is empty counts as not given. --output and --in-place, an
 const examples = `  export TS_AUTHKEY=tskey-auth-...
   talos-tsbridge --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24 |
     talosctl gen config mycluster https://192.168.1.10:6443 --config-patch @/dev/stdin`
-
-// usageError is an error in what the user wrote.
-type usageError struct{ error }
-
-func (e usageError) Unwrap() error { return e.error }
-
-func usagef(format string, args ...any) error {
-	return usageError{fmt.Errorf(format, args...)}
-}
 
 // flagError rewords the errors of pflag, which repeat the values of flags.
 func flagError(cmd *cobra.Command, err error) error {

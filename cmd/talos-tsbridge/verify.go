@@ -18,17 +18,6 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
-// exitUnseen is the exit code for what could not be looked at, while nothing was found to be wrong.
-const exitUnseen = 3
-
-// exitError is an error with an exit code of its own.
-type exitError struct {
-	error
-	code int
-}
-
-func (e exitError) Unwrap() error { return e.error }
-
 const verifyDescription = `Finds out whether the tailnet is reached from here, and says for each failure what its cause is and what to do next.
 
 Targets are

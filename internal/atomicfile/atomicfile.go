@@ -11,8 +11,10 @@ import (
 
 // Write writes data to the file at path, which then has the given permissions, whatever it had before. The file is made
 // under another name beside path and renamed, so that nobody sees a part of it and a failure leaves the old one as it
-// was and no other behind. A path that is a symbolic link is followed; one that is no regular file, such as a named pipe
-// or /dev/stdout, is written to directly, because renaming would replace it.
+// was and no other behind. A symbolic link is followed to its file. What is no regular file is refused: renaming would
+// replace it.
+//
+// Data and name are on the disk when Write returns.
 func Write(path string, data []byte, permissions fs.FileMode) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -27,54 +29,65 @@ func Write(path string, data []byte, permissions fs.FileMode) error {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return err
+	default:
+		if err := mustBeRegular(path, info); err != nil {
+			return err
+		}
+	}
+
+	file, err := create(target, data, func(file *os.File) error { return file.Chmod(permissions) })
+	if err != nil {
+		return err
+	}
+
+	return rename(file, target)
+}
+
+func mustBeRegular(path string, info fs.FileInfo) error {
+	switch {
 	case info.IsDir():
 		return fmt.Errorf("%s is a directory", path)
 	case !info.Mode().IsRegular():
-		return writeThrough(target, data)
+		return fmt.Errorf("%s is no regular file", path)
 	}
 
-	return replace(target, data, permissions)
+	return nil
 }
 
-func writeThrough(path string, data []byte) error {
-	file, err := os.OpenFile(path, os.O_WRONLY, 0)
+// create makes a file beside target, which holds data and is as dress makes it, and returns its name. A failure leaves
+// none.
+func create(target string, data []byte, dress func(*os.File) error) (name string, err error) {
+	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
-		return err
-	}
-
-	_, err = file.Write(data)
-
-	return errors.Join(err, file.Close())
-}
-
-func replace(path string, data []byte, permissions fs.FileMode) (err error) {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
-	if err != nil {
-		return err
+		return "", err
 	}
 
 	defer func() {
+		err = errors.Join(err, file.Close())
 		if err != nil {
-			_ = file.Close() // it may be closed already, and the first error is the one to report
-			_ = os.Remove(file.Name())
+			_ = os.Remove(file.Name()) // the first error is the one to report
 		}
 	}()
 
-	if err := file.Chmod(permissions); err != nil {
-		return err
-	}
-
 	if _, err := file.Write(data); err != nil {
+		return "", err
+	}
+
+	// writing takes bits away
+	if err := dress(file); err != nil {
+		return "", err
+	}
+
+	return file.Name(), file.Sync()
+}
+
+// rename gives the file its name, and removes it when that fails.
+func rename(file, target string) error {
+	if err := os.Rename(file, target); err != nil {
+		_ = os.Remove(file) // the first error is the one to report
+
 		return err
 	}
 
-	if err := file.Sync(); err != nil {
-		return err
-	}
-
-	if err := file.Close(); err != nil {
-		return err
-	}
-
-	return os.Rename(file.Name(), path)
+	return syncDirectory(filepath.Dir(target))
 }
