@@ -49,6 +49,13 @@ type Checker struct {
 	MagicDNS netip.AddrPort
 	// Resolver is what stands for the system's resolver. Default: [net.DefaultResolver].
 	Resolver Resolver
+	// Dial, if set, opens the connections instead of the system: that of a program with a tailnet of its own (tsnet's
+	// Server.Dial), or [Proxy.Dial]. Names are then resolved at the other end, and name servers are asked over TCP.
+	Dial DialFunc
+	// Proxy is what results say of Dial: the proxy that it goes through, without a password.
+	Proxy string
+	// UnusedProxy is a proxy that the environment names and that is not used, for the diagnosis.
+	UnusedProxy string
 	// OnAttempt, if set, is given the result of each attempt, once at a time.
 	OnAttempt func(Result)
 
@@ -108,6 +115,7 @@ func (c *Checker) checkUntilOK(ctx context.Context, target Target) Result {
 func (c *Checker) attempt(parent context.Context, target Target) Result {
 	result := Result{
 		Target: target.String(), Kind: target.kind, From: orDefault(c.From, PlaceHost), Host: target.host, Port: target.port,
+		Proxy: c.Proxy,
 	}
 
 	if parent.Err() != nil {
@@ -139,6 +147,10 @@ func (c *Checker) attempt(parent context.Context, target Target) Result {
 	}
 
 	result.LatencySeconds = time.Duration(result.Latency).Seconds()
+
+	if !result.OK() && c.Dial == nil {
+		result.UnusedProxy = c.UnusedProxy
+	}
 
 	if ended(parent) && !result.OK() {
 		result.Outcome, result.Detail = OutcomeCanceled, "the check was ended"

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
@@ -21,6 +20,14 @@ const (
 	CodePeerSilent Code = "peer-silent"
 	// CodePortFiltered: an address answers on one port and not on another.
 	CodePortFiltered Code = "port-filtered"
+	// CodeRouteSilent: an address behind a subnet router (4via6) is not reached.
+	CodeRouteSilent Code = "route-silent"
+	// CodeProxy: the proxy is not reached, or does not get through.
+	CodeProxy Code = "proxy-failed"
+	// CodeProxyUnused: no tailnet address is reached, and the environment names a proxy.
+	CodeProxyUnused Code = "proxy-unused"
+	// CodeExhausted: this machine has no file descriptor left.
+	CodeExhausted Code = "out-of-descriptors"
 	// CodeAddressSilent: an address outside of the tailnet is not reached.
 	CodeAddressSilent Code = "address-silent"
 	// CodeRefused: nothing listens on the port.
@@ -32,6 +39,16 @@ const (
 	CodeNameUnknown Code = "name-unknown"
 	// CodeMagicDNSSilent: MagicDNS is not reached.
 	CodeMagicDNSSilent Code = "magicdns-silent"
+	// CodeSplitDNS: the tailnet has a name server for the domain, which the resolver in use does not ask.
+	CodeSplitDNS Code = "split-dns"
+	// CodeNotMagicDNS: MagicDNS was asked for a name that is none of the tailnet.
+	CodeNotMagicDNS Code = "not-a-tailnet-name"
+	// CodeSearchDomain: a search domain answers for a name of the tailnet.
+	CodeSearchDomain Code = "search-domain"
+	// CodeWildcard: a name server answers for every name, also for those of the tailnet.
+	CodeWildcard Code = "wildcard-dns"
+	// CodeFunnel: a name of the tailnet is answered with the public address of Funnel.
+	CodeFunnel Code = "funnel-address"
 	// CodeNXDomain: a name server is certain that the name does not exist.
 	CodeNXDomain Code = "dns-nxdomain"
 	// CodeServFail: a name server could not find out.
@@ -51,8 +68,26 @@ const (
 	CodeTLSName Code = "tls-name"
 	// CodeTLSUntrusted: the certificate's authority is unknown here.
 	CodeTLSUntrusted Code = "tls-untrusted"
-	// CodeTLSExpired: the certificate is not valid now.
+	// CodeTLSExpired: a certificate of the server's chain is not valid now.
 	CodeTLSExpired Code = "tls-expired"
+	// CodeTLSExpires: it works, and a certificate of the chain is due for renewal.
+	CodeTLSExpires Code = "tls-expires"
+	// CodeTLSChain: the server sends its chain without an intermediate certificate, or in the wrong order.
+	CodeTLSChain Code = "tls-chain"
+	// CodeTLSUsage: a certificate may not be used for servers.
+	CodeTLSUsage Code = "tls-usage"
+	// CodeTLSConstraints: a certificate is ruled out by a constraint, or was issued by one that is no authority.
+	CodeTLSConstraints Code = "tls-constraints"
+	// CodeTLSVersion: the server speaks old versions of TLS only.
+	CodeTLSVersion Code = "tls-version"
+	// CodeTLSNoCertificate: the device has no certificate for its name of the tailnet.
+	CodeTLSNoCertificate Code = "tls-no-certificate"
+	// CodeTLSServerError: the server failed in the handshake.
+	CodeTLSServerError Code = "tls-server-error"
+	// CodeSNIUnknown: the server does not know the name that was asked for.
+	CodeSNIUnknown Code = "sni-unknown"
+	// CodeClientCertificate: the server is reached, and wants a certificate of the client.
+	CodeClientCertificate Code = "client-certificate"
 	// CodeTLSStalled: connections open and the TLS handshake does not end.
 	CodeTLSStalled Code = "tls-stalled"
 	// CodeTLSRefused: the other side refuses the handshake.
@@ -79,17 +114,10 @@ func Diagnose(results []Result) []Finding {
 	findings := make([]Finding, 0, len(results))
 
 	for _, result := range results {
-		finding, found := all.explain(result)
-		if !found {
-			continue
+		for _, finding := range all.explain(result) {
+			finding.Subjects = []string{result.Target}
+			findings = append(findings, finding)
 		}
-
-		if finding.Severity == "" {
-			finding.Severity = SeverityFault
-		}
-
-		finding.Subjects = []string{result.Target}
-		findings = append(findings, finding)
 	}
 
 	return Merge(findings)
@@ -100,36 +128,58 @@ type evidence []Result
 
 func (e evidence) any(match func(Result) bool) bool { return slices.ContainsFunc(e, match) }
 
-// explain returns the finding for a result, without its subject.
-func (e evidence) explain(r Result) (Finding, bool) {
+// explain returns the findings for a result, without their subject.
+func (e evidence) explain(r Result) []Finding {
+	severity := SeverityFault
+
+	var finding Finding
+
 	switch {
 	case r.OK():
-		return explainReached(r)
+		return e.warnings(r)
 	case r.Outcome == OutcomeCanceled:
-		return Finding{
-			Code: CodeCanceled, Severity: SeverityUnknown, Cause: "the check was ended before this was known", Next: []string{"run it again"},
-		}, true
+		severity = SeverityUnknown
+		finding = Finding{Code: CodeCanceled, Cause: "the check was ended before this was known", Next: []string{"run it again"}}
 	case r.Outcome.name():
-		return e.explainName(r), true
+		finding = e.explainName(r)
 	case r.Outcome.silent():
-		return e.explainSilence(r), true
+		finding = e.explainSilence(r)
+	default:
+		if r.Outcome == OutcomeExhausted {
+			severity = SeverityUnknown
+		}
+
+		finding = e.explainAnswer(r)
 	}
 
-	return e.explainAnswer(r), true
+	finding.Severity = severity
+
+	return []Finding{finding}
 }
 
-func explainReached(r Result) (Finding, bool) {
+// warnings are what there is to say about a target that was reached.
+func (e evidence) warnings(r Result) []Finding {
 	const firstServerError = 500
 
-	if r.Status >= firstServerError {
-		return Finding{
-			Code: CodeHTTPStatus, Severity: SeverityWarning,
-			Cause: fmt.Sprintf("the server is reached and answers with status %d", r.Status),
-			Next:  []string{"look at the server, not at the way to it"},
-		}, true
+	found := r.TLS.warnings()
+
+	if isForeign(r) {
+		found = append(found, explainForeign(r))
 	}
 
-	return Finding{}, false
+	if r.Status >= firstServerError {
+		found = append(found, Finding{
+			Code:  CodeHTTPStatus,
+			Cause: fmt.Sprintf("the server is reached and answers with status %d", r.Status),
+			Next:  []string{"look at the server, not at the way to it"},
+		})
+	}
+
+	for i := range found {
+		found[i].Severity = SeverityWarning
+	}
+
+	return found
 }
 
 // crossed reports whether packets went both ways between the place and the address.
@@ -146,6 +196,15 @@ func (e evidence) reachesTailnet(from Place) bool {
 	return e.any(func(o Result) bool { return o.From == from && o.crossed() && tailaddr.Contains(o.Address) })
 }
 
+// hasTailscaled reports whether MagicDNS answered to this place, which tailscaled does on the machine itself, or on the
+// node of a pod.
+func (e evidence) hasTailscaled(from Place) bool {
+	return e.any(func(o Result) bool {
+		return o.From == from && (o.MagicDNS.answered() || o.DNS.answered() && isMagicDNS(o.DNS.Server) ||
+			o.DNS != nil && isMagicDNS(o.DNS.Server) && o.DNS.Outcome == OutcomeOK)
+	})
+}
+
 func (e evidence) explainSilence(r Result) Finding {
 	reachedFrom := func(from Place) bool {
 		return e.any(func(o Result) bool { return o.From == from && o.crossed() && o.Address == r.Address })
@@ -154,36 +213,82 @@ func (e evidence) explainSilence(r Result) Finding {
 		return o.From == r.From && o.crossed() && o.Address == r.Address && o.Port != r.Port
 	})
 
+	finding := Finding{
+		Code:  CodeAddressSilent,
+		Cause: "the address is not one of a tailnet, and does not answer",
+		Next:  []string{"check the address, the route to it, and firewalls between", "for a subnet behind the tailnet: its router must be up, its route approved, and accept-routes on"},
+	}
+
 	switch {
+	case isForeign(r):
+		return explainForeign(r)
 	case otherPort >= 0:
-		return Finding{
+		finding = Finding{
 			Code:  CodePortFiltered,
 			Cause: fmt.Sprintf("%s answers on port %d and is silent on port %d: a firewall or the tailnet's policy drops the packets", r.Address, e[otherPort].Port, r.Port),
 			Next:  []string{fmt.Sprintf("allow port %d in the tailnet's policy file for the tags of the nodes, and in the firewall of the device", r.Port)},
 		}
 	case tailaddr.Contains(r.Address) && r.From == PlacePod && reachedFrom(PlaceNode):
-		return noMasquerade("the node reaches the address and its pods do not: their packets leave with the pod's address, to which the tailnet " +
-			"has no way back")
+		finding = noMasquerade("the node reaches the address and its pods do not: their packets leave with the pod's address, to which the tailnet " +
+			"has no way back, or a NetworkPolicy drops them")
 	case tailaddr.Contains(r.Address) && r.From == PlacePod && reachedFrom(PlaceHost):
-		finding := noMasquerade("the address is up, and not reached from the pod: its packets leave with the pod's address, to which the tailnet has " +
+		finding = noMasquerade("the address is up, and not reached from the pod: its packets leave with the pod's address, to which the tailnet has " +
 			"no way back, or the tailnet's policy does not allow the node what it allows the other machine")
-		finding.Next = append(finding.Next, "look at the node, whether it is on the tailnet at all: talos-tsbridge verify --nodes NODE")
-
-		return finding
+		finding.Next = append(finding.Next,
+			"try it from the node itself: talos-tsbridge verify --manifest --from node --on-node NODE TARGET, and give the Job's log here with --also",
+			"look at the node, whether it is on the tailnet at all: talos-tsbridge verify --nodes NODE")
+	case isRoute(r.Address):
+		finding = e.explainRoute(r)
 	case tailaddr.Contains(r.Address) && e.reachesTailnet(r.From):
-		return Finding{
-			Code:  CodePeerSilent,
-			Cause: "other devices of the tailnet are reached, so this one is offline, or the tailnet's policy does not allow the connection",
-			Next:  []string{"look at the device's last seen in the admin console", "allow the tags of the nodes to reach it in the tailnet's policy file"},
-		}
+		finding = peerSilent("other devices of the tailnet are reached, so this one is offline, or the tailnet's policy does not allow the connection")
+	case tailaddr.Contains(r.Address) && r.From != PlacePod && e.hasTailscaled(r.From):
+		finding = peerSilent("MagicDNS answers, so this machine is on the tailnet, and the device is offline, or the tailnet's policy does not allow the connection")
 	case tailaddr.Contains(r.Address):
-		return unreachableFrom(r.From)
+		finding = unreachableFrom(r)
+	}
+
+	if r.From == PlacePod && finding.Code != CodeTailnetUnreachable {
+		finding.Next = append(finding.Next, networkPolicy)
+	}
+
+	return finding
+}
+
+// networkPolicy is what may be wrong wherever a pod gets no answer.
+const networkPolicy = "see that no NetworkPolicy (or Cilium's) of the namespace keeps the pod from it: where egress is denied by default, " +
+	"100.64.0.0/10 and fd7a:115c:a1e0::/48 must be allowed (kubectl get networkpolicy,ciliumnetworkpolicy)"
+
+func peerSilent(cause string) Finding {
+	return Finding{
+		Code: CodePeerSilent, Cause: cause,
+		Next: []string{"look at the device's last seen in the admin console", "allow the tags of the nodes to reach it in the tailnet's policy file"},
+	}
+}
+
+// isRoute reports whether an address leads through a subnet router by what it is (4via6).
+func isRoute(address netip.Addr) bool {
+	_, _, ok := tailaddr.ParseVia(address)
+
+	return ok
+}
+
+// explainRoute explains a silent address of a subnet behind the tailnet.
+func (e evidence) explainRoute(r Result) Finding {
+	site, inside, _ := tailaddr.ParseVia(r.Address)
+	cause := fmt.Sprintf("%s is a 4via6 route, to %s behind the subnet router of site %d, and not an address of a device: the route is not accepted here, "+
+		"not approved, or its router is offline", r.Address, inside, site)
+
+	if !e.reachesTailnet(r.From) && !e.hasTailscaled(r.From) {
+		cause += "; or this place is not on the tailnet at all"
 	}
 
 	return Finding{
-		Code:  CodeAddressSilent,
-		Cause: "the address is not one of a tailnet, and does not answer",
-		Next:  []string{"check the address, the route to it, and firewalls between", "for a subnet behind the tailnet: its router must be up, its route approved, and accept-routes on"},
+		Code: CodeRouteSilent, Cause: cause,
+		Next: []string{
+			"accept routes on this machine: tailscale set --accept-routes; on a Talos node: talos-tsbridge --accept-routes",
+			"see in the admin console that the router is connected and its route approved (Machines, Edit route settings)",
+			fmt.Sprintf("allow %s in the tailnet's policy file, and see that %s answers to the router itself", r.Address, inside),
+		},
 	}
 }
 
@@ -199,22 +304,48 @@ func noMasquerade(cause string) Finding {
 }
 
 // unreachableFrom is the finding of a place from which nothing of the tailnet is reached.
-func unreachableFrom(from Place) Finding {
-	if from == PlacePod {
+func unreachableFrom(r Result) Finding {
+	switch {
+	case r.From == PlacePod:
 		return Finding{
-			Code:  CodeTailnetUnreachable,
-			Cause: "no tailnet address is reached from this pod: its node is not on the tailnet, runs with TS_USERSPACE=true, or pod traffic is not masqueraded",
+			Code: CodeTailnetUnreachable,
+			Cause: "no tailnet address is reached from this pod: its node is not on the tailnet, runs with TS_USERSPACE=true, pod traffic is not masqueraded, " +
+				"or a NetworkPolicy does not let the pod out",
 			Next: []string{
 				"look at the node: talos-tsbridge verify --nodes NODE",
-				"try the same from a machine of the tailnet with -o json, and give its output here with --also: it tells the causes apart",
+				"try the same from the node, talos-tsbridge verify --manifest --from node --on-node NODE TARGET, and from a machine of the tailnet, " +
+					"talos-tsbridge verify -o json TARGET; both outputs, given here with --also, tell the causes apart",
+				networkPolicy,
 			},
+		}
+	case r.UnusedProxy != "":
+		return Finding{
+			Code: CodeProxyUnused,
+			Cause: "no tailnet address is reached from here directly, and the environment names a proxy, " + r.UnusedProxy +
+				": where tailscaled runs in userspace mode, without a network device, the proxy is the only way",
+			Next: []string{"go through it: --proxy " + r.UnusedProxy, "programs that know nothing of ALL_PROXY do not reach the tailnet here; on a Talos node, leave --userspace out"},
+		}
+	case r.From == PlaceNode:
+		return Finding{
+			Code:  CodeTailnetUnreachable,
+			Cause: "no tailnet address is reached from this node: it is not on the tailnet, runs with TS_USERSPACE=true, or the tailnet's policy allows it nothing",
+			Next:  []string{"look at it through the Talos API: talos-tsbridge verify --nodes NODE"},
+		}
+	case r.Proxy != "":
+		return Finding{
+			Code:  CodeTailnetUnreachable,
+			Cause: "no tailnet address is reached through the proxy " + r.Proxy + ": its tailscaled is not on the tailnet, or the tailnet's policy allows it nothing",
+			Next:  []string{"look at tailscaled behind the proxy: tailscale status"},
 		}
 	}
 
 	return Finding{
 		Code:  CodeTailnetUnreachable,
 		Cause: "no tailnet address is reached from here: this machine is not on the tailnet, or the tailnet's policy allows it nothing",
-		Next:  []string{"run tailscale status on this machine, and tailscale up where it says that it is stopped"},
+		Next: []string{
+			"run tailscale status on this machine, and tailscale up where it says that it is stopped",
+			"where tailscaled runs in userspace mode (containers, CI), go through its proxy: --proxy socks5://127.0.0.1:1055",
+		},
 	}
 }
 
@@ -232,20 +363,10 @@ func (e evidence) explainAnswer(r Result) Finding {
 			Cause: fmt.Sprintf("%s accepts the connection on port %d and closes it", r.Address, r.Port),
 			Next:  []string{"look at the server's log: it may allow some addresses only, or a proxy before it has no server behind"},
 		}
-	case OutcomeTLSName:
-		return explainTLSName(r)
-	case OutcomeTLSUntrusted:
-		return Finding{
-			Code:  CodeTLSUntrusted,
-			Cause: "the certificate is of an authority that is not trusted here: " + issuerOf(r.TLS),
-			Next:  []string{"give its certificate with --ca-file FILE; pods need it too, in their own trust store"},
-		}
-	case OutcomeTLSExpired:
-		return Finding{
-			Code:  CodeTLSExpired,
-			Cause: "the certificate is valid " + validityOf(r.TLS),
-			Next:  []string{"renew it (tailscale cert NAME, for one of Tailscale's)", "or set the clock of this machine, if that is what is wrong"},
-		}
+	case OutcomeTLSName, OutcomeTLSUntrusted, OutcomeTLSExpired, OutcomeTLSInvalid:
+		return explainCertificate(r)
+	case OutcomeTLSVersion:
+		return explainVersion(r, "")
 	case OutcomeTLSTimeout:
 		return Finding{
 			Code: CodeTLSStalled,
@@ -258,11 +379,7 @@ func (e evidence) explainAnswer(r Result) Finding {
 			},
 		}
 	case OutcomeTLSRefused:
-		return Finding{
-			Code:  CodeTLSRefused,
-			Cause: r.Detail,
-			Next:  []string{"write the name that the server expects: https://NAME:PORT/@IP", "a server that wants a client's certificate cannot be checked with https://: use tcp://"},
-		}
+		return explainAlert(r)
 	case OutcomeNotTLS:
 		return Finding{
 			Code: CodeNotTLS, Cause: "what listens on the port does not speak TLS",
@@ -271,12 +388,29 @@ func (e evidence) explainAnswer(r Result) Finding {
 	case OutcomeNoHTTP:
 		return Finding{
 			Code: CodeNoHTTP, Cause: r.Detail,
-			Next: []string{"check the port, and that the server does not want a client's certificate: tcp:// tells whether it is open"},
+			Next: []string{"check the port, and the server's log: tcp:// tells whether it is open"},
 		}
 	case OutcomeNotTailnet:
+		if isForeign(r) {
+			return explainForeign(r)
+		}
+
 		return Finding{
 			Code: CodeNotTailnet, Cause: r.Detail + ": another name server answers for it",
 			Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},
+		}
+	case OutcomeProxy:
+		return Finding{
+			Code: CodeProxy, Cause: orDefault(r.Detail, "the proxy does not get through"),
+			Next: []string{
+				"see that tailscaled runs and serves the proxy (--socks5-server, --outbound-http-proxy-listen): tcp://HOST:PORT of the proxy",
+				"tailscaled says in its log why it does not reach an address: the device is offline, or the tailnet's policy does not allow it",
+			},
+		}
+	case OutcomeExhausted:
+		return Finding{
+			Code: CodeExhausted, Cause: "this machine has no file descriptor left for a connection, so nothing is known about the target",
+			Next: []string{"raise the limit (ulimit -n), or try fewer targets at a time: --parallel 4"},
 		}
 	case OutcomeStale:
 		return Finding{
@@ -286,55 +420,4 @@ func (e evidence) explainAnswer(r Result) Finding {
 	default:
 		return Finding{Code: CodeFailed, Cause: orDefault(r.Detail, "it failed"), Next: []string{"try it by hand, with nc, curl -v or dig"}}
 	}
-}
-
-func explainTLSName(r Result) Finding {
-	names := "the name that the certificate is for"
-	if r.TLS != nil && len(r.TLS.Chain) > 0 {
-		if i := slices.IndexFunc(r.TLS.Chain[0].Names, func(name string) bool { return !isAddress(name) && !strings.Contains(name, "*") }); i >= 0 {
-			names = r.TLS.Chain[0].Names[i]
-		}
-	}
-
-	if r.TLS == nil || r.TLS.ServerName == "" {
-		return Finding{
-			Code:  CodeSNINeeded,
-			Cause: "the server is asked for by its address, and its certificate is for names: TLS needs the name (SNI)",
-			Next:  []string{fmt.Sprintf("write https://%s:%d/@%s; in curl that is --resolve", names, r.Port, r.Address)},
-		}
-	}
-
-	return Finding{
-		Code:  CodeTLSName,
-		Cause: r.Detail,
-		Next: []string{
-			"ask for a name that the certificate is for, such as " + names,
-			"or let the server have one for " + r.Host + " (tailscale cert " + r.Host + ", for a name of the tailnet)",
-			"where the address is wrong, another server answers: check what is behind @",
-		},
-	}
-}
-
-func isAddress(text string) bool {
-	_, err := netip.ParseAddr(text)
-
-	return err == nil
-}
-
-func issuerOf(shown *TLS) string {
-	if shown == nil || len(shown.Chain) == 0 {
-		return "it showed none"
-	}
-
-	return shown.Chain[len(shown.Chain)-1].Issuer
-}
-
-func validityOf(shown *TLS) string {
-	if shown == nil || len(shown.Chain) == 0 {
-		return "at another time"
-	}
-
-	const form = "2006-01-02 15:04 MST"
-
-	return "from " + shown.Chain[0].NotBefore.UTC().Format(form) + " to " + shown.Chain[0].NotAfter.UTC().Format(form)
 }

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
@@ -14,18 +15,20 @@ func (e evidence) explainName(r Result) Finding {
 	}
 
 	magic := e.magicDNS(r)
-	isTailnetName := r.Kind == KindTailnet || strings.HasSuffix(r.Host, ".ts.net")
+	ofTailnet := r.Kind == KindTailnet || isTailnetName(r.Host)
 
 	switch {
+	case magic == OutcomeOK && !ofTailnet && strings.Contains(r.Host, "."):
+		return splitDNS(r.Host)
 	case magic == OutcomeOK, e.answersAtAddress(r):
 		return namesNotBridged()
 	case magic == OutcomeNoSuchName || magic == OutcomeServFail:
 		return nameUnknown()
-	case isTailnetName && e.reachesTailnet(r.From):
+	case ofTailnet && e.reachesTailnet(r.From):
 		return namesNotBridged()
-	case isTailnetName && (magic == OutcomeDNSTimeout || magic == OutcomeDNSUnreachable):
-		return unreachableFrom(r.From)
-	case isTailnetName:
+	case ofTailnet && (magic == OutcomeDNSTimeout || magic == OutcomeDNSUnreachable):
+		return unreachableFrom(r)
+	case ofTailnet:
 		finding := namesNotBridged()
 		finding.Cause = "the name belongs to a tailnet, and this resolver is not one that knows its names"
 		finding.Next = append([]string{"see whether the tailnet itself is reached: tcp://100.x.y.z:PORT, and dns://" + r.Host + "@100.100.100.100"}, finding.Next...)
@@ -35,6 +38,9 @@ func (e evidence) explainName(r Result) Finding {
 
 	return explainResolver(r, "the system's resolver")
 }
+
+// isTailnetName reports whether a name is of Tailscale's domain for tailnets.
+func isTailnetName(name string) bool { return strings.HasSuffix(name, ".ts.net") }
 
 // namesNotBridged is about names that the tailnet has and the resolver in use has not.
 func namesNotBridged() Finding {
@@ -96,10 +102,85 @@ func isMagicDNS(server string) bool {
 	return err == nil && tailaddr.IsMagicDNS(address.Addr())
 }
 
+// serverOf returns the address of a server without its port.
+func serverOf(server string) string {
+	address, err := netip.ParseAddrPort(server)
+	if err != nil {
+		return server
+	}
+
+	return address.Addr().String()
+}
+
+// splitDNS is about a name for which the tailnet has a server of its own, which the resolver in use does not ask.
+func splitDNS(name string) Finding {
+	_, domain, _ := strings.Cut(name, ".")
+
+	return Finding{
+		Code:  CodeSplitDNS,
+		Cause: "MagicDNS has " + name + " from the server that the tailnet uses for its domain (split DNS), and the resolver in use does not ask MagicDNS",
+		Next: []string{
+			"let the cluster ask it: a stub zone in CoreDNS that forwards " + domain + " to 100.100.100.100, or the resolver of MagicDNS on the nodes: talos-tsbridge --magicdns resolver --nameserver IP",
+			"or ask the server itself, where pods reach it: its address stands in the admin console, DNS",
+		},
+	}
+}
+
+// explainForeign explains a name of a tailnet that was answered with an address outside of it.
+func explainForeign(r Result) Finding {
+	answer := r.Host + " is answered with " + joinAddresses(r.DNS.Addresses) + ", which is no address of a tailnet"
+
+	switch {
+	case r.Absolute != nil && !haveCommon(r.Absolute.Addresses, r.DNS.Addresses):
+		return Finding{
+			Code: CodeSearchDomain,
+			Cause: answer + ": a search domain answers, since the name with a final dot is answered otherwise; it is tried first for names with few dots " +
+				"(ndots: 5 in pods)",
+			Next: []string{
+				"write the name with a final dot where a program takes one, or let ndots be 1 (dnsConfig of the pod)",
+				"remove the record for every name (*) from the search domain, or the search domain from the node",
+				"bridge the name, and it resolves before: talos-tsbridge --static-host " + r.Host + "=IP",
+			},
+		}
+	case r.Wildcard:
+		return Finding{
+			Code:  CodeWildcard,
+			Cause: answer + ": the name server answers for names that nobody has, so it is a wildcard record, or a provider that redirects unknown names",
+			Next: []string{
+				"ask a server that says so when a name does not exist, or switch the redirection off",
+				"bridge the name, and it resolves before: talos-tsbridge --static-host " + r.Host + "=IP",
+			},
+		}
+	case isTailnetName(r.Host) && slices.ContainsFunc(r.DNS.Addresses, isPublic):
+		return Finding{
+			Code:  CodeFunnel,
+			Cause: answer + " but of Tailscale's Funnel: the resolver in use is the public DNS, and connections go through the internet and Funnel's relays instead of the tailnet",
+			Next: []string{
+				"let the name resolve to its tailnet address: ask MagicDNS (dns://" + r.Host + "@100.100.100.100), and bridge it: talos-tsbridge --static-host " + r.Host + "=IP",
+				"where Funnel is meant: it serves the ports 443, 8443 and 10000 alone, and no policy of the tailnet applies",
+			},
+		}
+	}
+
+	return Finding{
+		Code: CodeNotTailnet, Cause: answer + ": another name server answers for it",
+		Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},
+	}
+}
+
+// isPublic reports whether an address is one of the internet.
+func isPublic(address netip.Addr) bool {
+	return address.IsGlobalUnicast() && !address.IsPrivate() && !tailaddr.Contains(address)
+}
+
 // explainServer explains the failure of a server that was asked by its address.
 func (e evidence) explainServer(r Result) Finding {
 	if !isMagicDNS(r.DNS.Server) {
 		if r.Outcome == OutcomeNoSuchName && e.magicDNS(r) == OutcomeOK {
+			if !isTailnetName(r.Host) {
+				return splitDNS(r.Host)
+			}
+
 			return namesNotBridged()
 		}
 
@@ -107,15 +188,29 @@ func (e evidence) explainServer(r Result) Finding {
 	}
 
 	switch {
+	case r.Outcome == OutcomeServFail && !isTailnetName(r.Host) && strings.Contains(r.Host, "."):
+		return Finding{
+			Code: CodeNotMagicDNS,
+			Cause: "MagicDNS does not answer for " + r.Host + " (SERVFAIL): it has the names of the tailnet, and asks other servers only for domains that the tailnet has one for, " +
+				"or where this machine accepts the tailnet's DNS settings",
+			Next: []string{
+				"ask the server that has the name: dns://" + r.Host + "@SERVER",
+				"or give the tailnet a server for the domain: admin console, DNS, Add nameserver, Restrict to domain (split DNS)",
+			},
+		}
 	case r.Outcome == OutcomeNoSuchName || r.Outcome == OutcomeServFail:
 		return nameUnknown()
 	case (r.Outcome == OutcomeDNSTimeout || r.Outcome == OutcomeDNSUnreachable) && !e.reachesTailnet(r.From):
-		return unreachableFrom(r.From)
+		return unreachableFrom(r)
 	case r.Outcome == OutcomeDNSTimeout || r.Outcome == OutcomeDNSUnreachable:
 		return Finding{
 			Code:  CodeMagicDNSSilent,
-			Cause: "devices of the tailnet are reached and MagicDNS at 100.100.100.100 is not",
-			Next:  []string{"check that no firewall and no network policy drops port 53 to 100.100.100.100", "look at the log of the extension: talosctl logs ext-tailscale"},
+			Cause: "devices of the tailnet are reached and MagicDNS at " + serverOf(r.DNS.Server) + " is not",
+			Next: []string{
+				"check that no firewall and no NetworkPolicy drops port 53 to " + serverOf(r.DNS.Server),
+				"ask its other address: it is 100.100.100.100 where the machine has an IPv4 address of the tailnet, and fd7a:115c:a1e0::53 where it has an IPv6 one",
+				"look at the log of the extension: talosctl logs ext-tailscale",
+			},
 		}
 	}
 

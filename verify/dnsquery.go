@@ -30,16 +30,16 @@ var (
 )
 
 // askServer asks a name server for the IPv4 addresses of a name, and for the IPv6 ones where it has none.
-func askServer(ctx context.Context, server netip.AddrPort, name string) *DNS {
-	answer := askType(ctx, server, name, dnsmessage.TypeA)
+func (c *Checker) askServer(ctx context.Context, server netip.AddrPort, name string) *DNS {
+	answer := c.askType(ctx, server, name, dnsmessage.TypeA)
 	if answer.Outcome == OutcomeNoAddress {
-		return askType(ctx, server, name, dnsmessage.TypeAAAA)
+		return c.askType(ctx, server, name, dnsmessage.TypeAAAA)
 	}
 
 	return answer
 }
 
-func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsmessage.Type) *DNS {
+func (c *Checker) askType(ctx context.Context, server netip.AddrPort, name string, kind dnsmessage.Type) *DNS {
 	answer := &DNS{Server: server.String(), Transport: udp}
 
 	question, err := newQuestion(name, kind)
@@ -49,17 +49,21 @@ func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsme
 		return answer
 	}
 
-	message, err := question.overUDP(ctx, server)
-	if errors.Is(err, errTruncated) {
+	var message *dnsmessage.Message
+
+	if c.Dial != nil {
 		answer.Transport = tcp
-		message, err = question.overTCP(ctx, server)
+		message, err = question.overTCP(ctx, server, c.Dial)
+	} else if message, err = question.overUDP(ctx, server); errors.Is(err, errTruncated) {
+		answer.Transport = tcp
+		message, err = question.overTCP(ctx, server, new(net.Dialer).DialContext)
 	}
 
 	if err != nil {
 		answer.Outcome, answer.Detail = dnsFailure(err)
 		answer.Detail = serverDetail(server, answer.Detail)
 
-		if answer.Transport == tcp {
+		if answer.Transport == tcp && c.Dial == nil {
 			answer.Detail += " over TCP, after a truncated answer over UDP"
 		}
 
@@ -67,7 +71,7 @@ func askType(ctx context.Context, server netip.AddrPort, name string, kind dnsme
 	}
 
 	answer.Code = codeName(message.RCode)
-	answer.Addresses = addressesOf(message)
+	answer.Addresses = question.addressesOf(message)
 
 	switch message.RCode {
 	case dnsmessage.RCodeSuccess:
@@ -99,6 +103,8 @@ func dnsFailure(err error) (Outcome, string) {
 	switch outcome, detail := dialOutcome(err); outcome {
 	case OutcomeTimeout:
 		return OutcomeDNSTimeout, "does not answer"
+	case OutcomeProxy, OutcomeExhausted:
+		return outcome, detail
 	case OutcomeRefused, OutcomeUnreachable:
 		return OutcomeDNSUnreachable, "is not reached: " + detail
 	default:
@@ -209,8 +215,8 @@ func (q *question) exchange(conn net.Conn) (*dnsmessage.Message, error) {
 	}
 }
 
-func (q *question) overTCP(ctx context.Context, server netip.AddrPort) (*dnsmessage.Message, error) {
-	conn, err := new(net.Dialer).DialContext(ctx, tcp, server.String())
+func (q *question) overTCP(ctx context.Context, server netip.AddrPort, dial DialFunc) (*dnsmessage.Message, error) {
+	conn, err := dial(ctx, tcp, server.String())
 	if err != nil {
 		return nil, err
 	}
@@ -241,8 +247,8 @@ func (q *question) overTCP(ctx context.Context, server netip.AddrPort) (*dnsmess
 	}
 
 	message, err := q.read(text)
-	if message == nil && err == nil {
-		return nil, errDNSBroken
+	if message == nil && err == nil || err == nil && message.Truncated {
+		return nil, errDNSBroken // over TCP there is no reason to truncate
 	}
 
 	return message, err
@@ -276,11 +282,39 @@ func (q *question) read(text []byte) (*dnsmessage.Message, error) {
 	return &message, nil
 }
 
-// addressesOf returns the addresses in an answer, each once. Aliases on the way to them are the server's to follow.
-func addressesOf(message *dnsmessage.Message) []netip.Addr {
+// addressesOf returns the addresses that an answer has for the name of the question, each once: those of the name itself,
+// and of what it is an alias of. What a server adds for other names does not count.
+func (q *question) addressesOf(message *dnsmessage.Message) []netip.Addr {
+	const longestChain = 16
+
+	names := []string{strings.ToLower(q.asked.Name.String())}
+
+	for range longestChain {
+		before := len(names)
+
+		for _, answer := range message.Answers {
+			alias, ok := answer.Body.(*dnsmessage.CNAMEResource)
+			if !ok || !slices.Contains(names, strings.ToLower(answer.Header.Name.String())) {
+				continue
+			}
+
+			if target := strings.ToLower(alias.CNAME.String()); !slices.Contains(names, target) {
+				names = append(names, target)
+			}
+		}
+
+		if len(names) == before {
+			break
+		}
+	}
+
 	var addresses []netip.Addr
 
 	for _, answer := range message.Answers {
+		if !slices.Contains(names, strings.ToLower(answer.Header.Name.String())) {
+			continue
+		}
+
 		var address netip.Addr
 
 		switch body := answer.Body.(type) {

@@ -9,4 +9,5 @@ var (
 	errnoRefused     = []error{syscall.ECONNREFUSED}
 	errnoUnreachable = []error{syscall.EHOSTUNREACH, syscall.ENETUNREACH, syscall.EHOSTDOWN, syscall.EADDRNOTAVAIL}
 	errnoReset       = []error{syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED}
+	errnoExhausted   = []error{syscall.EMFILE, syscall.ENFILE, syscall.ENOBUFS, syscall.ENOMEM}
 )

@@ -53,5 +53,5 @@ func ExampleDiagnose() {
 	fmt.Println(findings[0].Cause)
 	// Output:
 	// no-masquerade
-	// the node reaches the address and its pods do not: their packets leave with the pod's address, to which the tailnet has no way back
+	// the node reaches the address and its pods do not: their packets leave with the pod's address, to which the tailnet has no way back, or a NetworkPolicy drops them
 }

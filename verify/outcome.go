@@ -39,6 +39,10 @@ const (
 
 	// OutcomeTLSName: the certificate is for other names.
 	OutcomeTLSName Outcome = "tls-name"
+	// OutcomeTLSInvalid: a certificate may not be used for this: its use, a constraint, the order or a signature.
+	OutcomeTLSInvalid Outcome = "tls-invalid"
+	// OutcomeTLSVersion: the server speaks versions of TLS only that nobody accepts any more.
+	OutcomeTLSVersion Outcome = "tls-version"
 	// OutcomeTLSUntrusted: the certificate's authority is not trusted.
 	OutcomeTLSUntrusted Outcome = "tls-untrusted"
 	// OutcomeTLSExpired: the certificate is not valid yet or no longer.
@@ -52,6 +56,10 @@ const (
 	// OutcomeNoHTTP: TLS works, and no HTTP answer comes.
 	OutcomeNoHTTP Outcome = "no-http"
 
+	// OutcomeProxy: the proxy is not reached, or does not get through.
+	OutcomeProxy Outcome = "proxy-failed"
+	// OutcomeExhausted: this machine has no file descriptor or memory left for a connection.
+	OutcomeExhausted Outcome = "exhausted"
 	// OutcomeCanceled: the caller ended the check before it had an outcome.
 	OutcomeCanceled Outcome = "canceled"
 	// OutcomeFailed is any other failure.

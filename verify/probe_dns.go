@@ -2,7 +2,9 @@ package verify
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
+	"fmt"
 	"net"
 	"net/netip"
 	"slices"
@@ -15,12 +17,13 @@ import (
 
 func (c *Checker) tryDNS(ctx context.Context, target Target, result *Result) {
 	if target.server.IsValid() {
-		result.DNS = askServer(ctx, target.server, target.host)
+		result.DNS = c.askServer(ctx, target.server, target.host)
 	} else {
 		result.DNS = c.askSystem(ctx, target.host)
 	}
 
 	result.setDNS()
+	c.examineForeign(ctx, result)
 }
 
 // setDNS makes the result that of its DNS answer.
@@ -64,6 +67,8 @@ func systemFailure(ctx context.Context, err error) *DNS {
 		answer.Outcome, answer.Detail = OutcomeNoSuchName, "the system's resolver says that there is no such name"
 	case ok && failure.IsTimeout, ctx.Err() != nil:
 		answer.Outcome, answer.Detail = OutcomeDNSTimeout, "the system's resolver does not answer"
+	case ok && strings.Contains(failure.Err, "too many open files"):
+		answer.Outcome, answer.Detail = OutcomeExhausted, "too many open files on this machine"
 	case ok && strings.Contains(failure.Err, "refused"):
 		answer.Outcome, answer.Detail = OutcomeDNSUnreachable, "the server of the system's resolver is not reached"
 	case ok && failure.IsTemporary:
@@ -87,14 +92,22 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 		ctx, cancel := context.WithTimeout(ctx, longest)
 		defer cancel()
 
-		magic <- askServer(ctx, orDefault(c.MagicDNS, DefaultMagicDNS()), target.host)
+		magic <- c.askMagicDNS(ctx, target.host)
 	}()
 
 	start := time.Now()
-	result.DNS = c.askSystem(ctx, target.host)
-	result.Latency = Duration(time.Since(start))
+
+	if c.Dial == nil {
+		result.DNS = c.askSystem(ctx, target.host)
+		result.Latency = Duration(time.Since(start))
+	}
 
 	result.MagicDNS = <-magic
+
+	if result.DNS == nil { // the system has no part in what goes another way
+		result.DNS = result.MagicDNS
+	}
+
 	result.setDNS()
 
 	if result.Outcome != OutcomeOK {
@@ -112,6 +125,7 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 	switch {
 	case len(inTailnet) == 0:
 		result.Outcome, result.Detail = OutcomeNotTailnet, "the name resolves to "+joinAddresses(result.DNS.Addresses)+", which is no address of a tailnet"
+		c.examineForeign(ctx, result)
 	case result.MagicDNS.Outcome == OutcomeOK && !haveCommon(inTailnet, result.MagicDNS.Addresses):
 		result.Outcome = OutcomeStale
 		result.Detail = "the name resolves to " + joinAddresses(inTailnet) + ", MagicDNS has " + joinAddresses(result.MagicDNS.Addresses)
@@ -121,13 +135,76 @@ func (c *Checker) tryTailnet(ctx context.Context, target Target, result *Result)
 	}
 }
 
+// askMagicDNS asks MagicDNS at both of its addresses: it has the one of each family of which the machine has a tailnet
+// address. Any answer goes before none.
+func (c *Checker) askMagicDNS(ctx context.Context, name string) *DNS {
+	if c.MagicDNS.IsValid() {
+		return c.askServer(ctx, c.MagicDNS, name)
+	}
+
+	servers := []netip.AddrPort{DefaultMagicDNS(), netip.AddrPortFrom(tailaddr.MagicDNS6(), dnsPort)}
+	answers := make(chan *DNS, len(servers))
+
+	for _, server := range servers {
+		go func() { answers <- c.askServer(ctx, server, name) }()
+	}
+
+	var best *DNS
+
+	for range servers {
+		answer := <-answers
+
+		switch {
+		case answer.Outcome == OutcomeOK:
+			return answer
+		case best == nil, !best.answered() && (answer.answered() || answer.Server == servers[0].String()):
+			best = answer
+		}
+	}
+
+	return best
+}
+
+// answered reports whether a server answered at all.
+func (d *DNS) answered() bool { return d != nil && d.Code != "" }
+
+// examineForeign finds out why a name of the tailnet has addresses that are none of one: a search domain answers for it, or
+// a server that answers for every name.
+func (c *Checker) examineForeign(ctx context.Context, result *Result) {
+	if !isForeign(*result) || result.DNS.Server != SystemResolver || c.Dial != nil {
+		return
+	}
+
+	result.Absolute = c.askSystem(ctx, result.Host+".")
+
+	_, parent, _ := strings.Cut(result.Host, ".")
+	madeUp := c.askSystem(ctx, "tsbridge-"+strings.ToLower(rand.Text()[:10])+"."+parent+".")
+	result.Wildcard = madeUp.Outcome == OutcomeOK && haveCommon(madeUp.Addresses, result.DNS.Addresses)
+}
+
+// isForeign reports whether a name that belongs to a tailnet was answered with addresses that do not.
+func isForeign(r Result) bool {
+	return r.DNS != nil && r.DNS.Outcome == OutcomeOK && (r.Kind == KindTailnet || isTailnetName(r.Host)) &&
+		!slices.ContainsFunc(r.DNS.Addresses, tailaddr.Contains) && len(r.DNS.Addresses) > 0
+}
+
 func haveCommon(some, others []netip.Addr) bool {
 	return slices.ContainsFunc(some, func(address netip.Addr) bool { return slices.Contains(others, address) })
 }
 
+// joinAddresses lists addresses, the first ones of many.
 func joinAddresses(addresses []netip.Addr) string {
-	texts := make([]string, 0, len(addresses))
-	for _, address := range addresses {
+	const most = 8
+
+	texts := make([]string, 0, most+1)
+
+	for i, address := range addresses {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(addresses)-most))
+
+			break
+		}
+
 		texts = append(texts, address.String())
 	}
 

@@ -1,18 +1,18 @@
 package verify
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"net"
 	"net/http"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
 )
+
+// maxHeader bounds the header of an answer, in bytes. Servers send a few hundred.
+const maxHeader = 64 << 10
 
 func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 	conn := c.connect(ctx, target, result)
@@ -25,33 +25,100 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 	defer context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })()
 
 	start := time.Now()
+	defer func() { result.Latency += Duration(time.Since(start)) }()
+
+	result.TLS = &TLS{ServerName: sni(target), Chain: []Certificate{}}
+
+	var certificates []*x509.Certificate
+
 	secured := tls.Client(conn, &tls.Config{
 		ServerName:         target.host,
-		RootCAs:            c.CAs,
-		InsecureSkipVerify: c.Insecure, //nolint:gosec // the user's wish, and nothing secret is sent
-		MinVersion:         tls.VersionTLS12,
-		NextProtos:         []string{"http/1.1"},
+		MinVersion:         tls.VersionTLS10, //nolint:gosec // to tell an old server from a broken one; nothing secret is sent
+		InsecureSkipVerify: true,             //nolint:gosec // verified below, where the certificate at fault can be named
+		NextProtos:         []string{"h2", "http/1.1"},
+		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
+			certificates = parseAll(raw)
+
+			return nil
+		},
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+			result.TLS.ClientCertificate = true
+
+			return &tls.Certificate{}, nil
+		},
 	})
 
-	if err := secured.HandshakeContext(ctx); err != nil {
-		result.Outcome, result.Detail = tlsOutcome(err)
-		result.TLS = shownBefore(err, target)
+	err := secured.HandshakeContext(ctx)
 
-		if result.Outcome == OutcomeTLSName && result.TLS != nil {
-			result.Detail = "the certificate is not for " + target.host + " but for " + namesOf(result.TLS)
-		}
+	for _, certificate := range certificates {
+		result.TLS.Chain = append(result.TLS.Chain, certificateOf(certificate))
+	}
+
+	// a certificate that is wrong is the cause also where the server ends the handshake for another reason
+	if !c.Insecure && len(certificates) > 0 && !c.judge(certificates, target, result) {
+		return
+	}
+
+	if err != nil {
+		c.explainHandshake(err, certificates, target, result)
 
 		return
 	}
 
-	result.TLS = shown(secured.ConnectionState(), target, !c.Insecure)
-	result.Outcome, result.Detail = c.request(ctx, secured, target, result)
-	result.Latency += Duration(time.Since(start))
+	state := secured.ConnectionState()
+	result.TLS.Version, result.TLS.Protocol = tls.VersionName(state.Version), state.NegotiatedProtocol
+
+	if state.Version < tls.VersionTLS12 {
+		result.Outcome, result.Detail = OutcomeTLSVersion, "the server speaks "+result.TLS.Version+" at most, which clients refuse"
+
+		return
+	}
+
+	c.request(ctx, secured, target, result)
+}
+
+// judge sets what the result says about the certificates, and returns whether they are good.
+func (c *Checker) judge(certificates []*x509.Certificate, target Target, result *Result) bool {
+	judged, trusted := judge(certificates, target.host, c.CAs, time.Now())
+
+	result.TLS.Verified, result.TLS.Problem = trusted, judged.problem
+
+	if judged.at != nil {
+		faulty := certificateOf(judged.at)
+		result.TLS.Faulty = &faulty
+	}
+
+	if trusted {
+		return true
+	}
+
+	result.Outcome, result.Detail = judged.problem.outcome(), judged.problem.detail(target, result.TLS)
+
+	return false
+}
+
+// explainHandshake sets the outcome of a handshake that failed.
+func (c *Checker) explainHandshake(err error, certificates []*x509.Certificate, target Target, result *Result) {
+	alert, alerted := alertOf(err)
+	result.TLS.Alert = alert
+
+	switch {
+	case alerted && result.TLS.ClientCertificate && alert.wantsCertificate():
+		result.TLS.ClientCertificateNeeded = true
+		result.Outcome = OutcomeOK
+	case !alerted && len(certificates) > 1 && certificates[0].IsCA && !certificates[len(certificates)-1].IsCA:
+		// the server proves that it has the key of another certificate than the first
+		faulty := certificateOf(certificates[0])
+		result.TLS.Verified, result.TLS.Problem, result.TLS.Faulty = false, ProblemOrder, &faulty
+		result.Outcome, result.Detail = OutcomeTLSInvalid, ProblemOrder.detail(target, result.TLS)
+	default:
+		result.Outcome, result.Detail = tlsOutcome(err, alert)
+	}
 }
 
 // request makes the request on the connection. Any answer to it is one, whatever its status: a server that is sealed,
 // or wants a login, was reached.
-func (c *Checker) request(ctx context.Context, conn net.Conn, target Target, result *Result) (Outcome, string) {
+func (c *Checker) request(ctx context.Context, conn *tls.Conn, target Target, result *Result) {
 	authority := target.hostPort()
 	if target.port == httpsPort {
 		authority = bracketed(target.host)
@@ -59,55 +126,59 @@ func (c *Checker) request(ctx context.Context, conn net.Conn, target Target, res
 
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+authority+target.path, http.NoBody)
 	if err != nil {
-		return OutcomeFailed, oneLine(err)
+		result.Outcome, result.Detail = OutcomeFailed, oneLine(err)
+
+		return
 	}
 
 	request.Header.Set("User-Agent", "talos-tsbridge")
-	request.Close = true
 
-	err = request.Write(conn)
+	transport := &http.Transport{
+		DialTLSContext:         func(context.Context, string, string) (net.Conn, error) { return conn, nil },
+		ForceAttemptHTTP2:      true,
+		DisableKeepAlives:      true,
+		DisableCompression:     true,
+		MaxResponseHeaderBytes: maxHeader,
+	}
+	defer transport.CloseIdleConnections()
 
-	var response *http.Response
+	response, err := transport.RoundTrip(request)
 	if err == nil {
-		response, err = http.ReadResponse(bufio.NewReader(conn), request)
+		result.Outcome, result.Status = OutcomeOK, response.StatusCode
+
+		// the body is nobody's business; closing it ends the connection instead of reading on
+		_ = conn.NetConn().SetDeadline(time.Unix(1, 0))
+		_ = response.Body.Close()
+
+		return
 	}
 
-	if err != nil {
-		switch outcome, detail := dialOutcome(err); outcome {
-		case OutcomeFailed:
-			return OutcomeNoHTTP, "what answers over TLS is not HTTP"
-		default:
-			return OutcomeNoHTTP, "TLS works, and then: " + detail
-		}
+	alert, alerted := alertOf(err)
+	outcome, detail := dialOutcome(err)
+
+	switch {
+	case result.TLS.ClientCertificate && (alerted && alert.wantsCertificate() || outcome == OutcomeClosed):
+		// TLS 1.3: the server says so after the handshake
+		result.TLS.Alert, result.TLS.ClientCertificateNeeded = alert, true
+		result.Outcome = OutcomeOK
+	case alerted:
+		result.TLS.Alert = alert
+		result.Outcome, result.Detail = OutcomeTLSRefused, "the other side ends TLS with the alert "+string(alert)
+	case outcome == OutcomeFailed:
+		result.Outcome, result.Detail = OutcomeNoHTTP, "what answers over TLS is not HTTP, or has a header without end"
+	default:
+		result.Outcome, result.Detail = OutcomeNoHTTP, "TLS works, and then: "+detail
 	}
-
-	_ = response.Body.Close() // it is not read
-
-	result.Status = response.StatusCode
-
-	return OutcomeOK, ""
 }
 
-// tlsOutcome says what an error of the handshake means.
-func tlsOutcome(err error) (Outcome, string) {
-	if _, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+// tlsOutcome says what an error of the handshake means that is not about certificates.
+func tlsOutcome(err error, alert Alert) (Outcome, string) {
+	if isNotTLS(err) {
 		return OutcomeNotTLS, "what answers does not speak TLS"
 	}
 
-	if alert, ok := errors.AsType[tls.AlertError](err); ok {
-		return OutcomeTLSRefused, "the other side refuses the handshake: " + strings.TrimPrefix(alert.Error(), "tls: ")
-	}
-
-	if _, ok := errors.AsType[x509.HostnameError](err); ok {
-		return OutcomeTLSName, "the certificate is for other names"
-	}
-
-	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok && invalid.Reason == x509.Expired {
-		return OutcomeTLSExpired, "the certificate is not valid yet or no longer"
-	}
-
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return OutcomeTLSUntrusted, "the certificate's authority is not trusted"
+	if alert != "" {
+		return OutcomeTLSRefused, "the other side refuses the handshake with the alert " + string(alert)
 	}
 
 	switch outcome, detail := dialOutcome(err); outcome {
@@ -115,24 +186,10 @@ func tlsOutcome(err error) (Outcome, string) {
 		return OutcomeTLSTimeout, "connected, and no answer to the TLS handshake"
 	case OutcomeFailed:
 		return OutcomeTLSRefused, "the TLS handshake fails: " + detail
+	case OutcomeClosed:
+		return outcome, detail + " during the TLS handshake"
 	default:
 		return outcome, detail
-	}
-}
-
-// shownBefore returns the certificates that a failed handshake showed, if it got that far.
-func shownBefore(err error, target Target) *TLS {
-	failure, ok := errors.AsType[*tls.CertificateVerificationError](err)
-	if !ok {
-		return nil
-	}
-
-	return &TLS{ServerName: sni(target), Chain: chainOf(failure.UnverifiedCertificates)}
-}
-
-func shown(state tls.ConnectionState, target Target, verified bool) *TLS {
-	return &TLS{
-		Version: tls.VersionName(state.Version), ServerName: sni(target), Chain: chainOf(state.PeerCertificates), Verified: verified,
 	}
 }
 
@@ -144,25 +201,20 @@ func sni(target Target) string {
 	return target.host
 }
 
-func chainOf(certificates []*x509.Certificate) []Certificate {
-	chain := make([]Certificate, 0, len(certificates))
+// parseAll parses the certificates of a handshake, which read them already.
+func parseAll(raw [][]byte) []*x509.Certificate {
+	parsed := make([]*x509.Certificate, 0, len(raw))
 
-	for _, certificate := range certificates {
-		names := slices.Clone(certificate.DNSNames)
-
-		for _, ip := range certificate.IPAddresses {
-			if address, ok := netip.AddrFromSlice(ip); ok {
-				names = append(names, address.Unmap().String())
-			}
+	for _, der := range raw {
+		certificate, err := x509.ParseCertificate(der)
+		if err != nil {
+			return parsed
 		}
 
-		chain = append(chain, Certificate{
-			Subject: certificate.Subject.String(), Issuer: certificate.Issuer.String(), Names: names,
-			NotBefore: certificate.NotBefore, NotAfter: certificate.NotAfter,
-		})
+		parsed = append(parsed, certificate)
 	}
 
-	return chain
+	return parsed
 }
 
 // namesOf returns the names of the server's certificate, for a message.
@@ -175,7 +227,7 @@ func namesOf(shown *TLS) string {
 
 	names := shown.Chain[0].Names
 	if len(names) > most {
-		return strings.Join(names[:most], ", ") + ", ..."
+		return strings.Join(slices.Concat(names[:most], []string{"..."}), ", ")
 	}
 
 	return strings.Join(names, ", ")

@@ -43,7 +43,7 @@ func (c *Checker) connect(ctx context.Context, target Target, result *Result) ne
 
 		start := time.Now()
 
-		conn, err := new(net.Dialer).DialContext(share, "tcp", netip.AddrPortFrom(address, target.port).String())
+		conn, err := c.dial(share, address, target)
 		if err == nil {
 			result.Latency = Duration(time.Since(start))
 
@@ -60,10 +60,27 @@ func (c *Checker) connect(ctx context.Context, target Target, result *Result) ne
 	return nil
 }
 
+// dial opens a connection to an address of a target, or to its name where the end of the way resolves it.
+func (c *Checker) dial(ctx context.Context, address netip.Addr, target Target) (net.Conn, error) {
+	if c.Dial == nil {
+		return new(net.Dialer).DialContext(ctx, tcp, netip.AddrPortFrom(address, target.port).String())
+	}
+
+	if !address.IsValid() {
+		return c.Dial(ctx, tcp, target.hostPort())
+	}
+
+	return c.Dial(ctx, tcp, netip.AddrPortFrom(address, target.port).String())
+}
+
 // locate returns the addresses to connect to, or sets the outcome of the result.
 func (c *Checker) locate(ctx context.Context, target Target, result *Result) []netip.Addr {
 	if address, ok := target.pinned(); ok {
 		return []netip.Addr{address}
+	}
+
+	if c.Dial != nil {
+		return []netip.Addr{{}}
 	}
 
 	result.DNS = c.askSystem(ctx, target.host)
@@ -72,6 +89,8 @@ func (c *Checker) locate(ctx context.Context, target Target, result *Result) []n
 
 		return nil
 	}
+
+	c.examineForeign(ctx, result)
 
 	const most = 4
 
@@ -83,9 +102,13 @@ func dialOutcome(err error) (Outcome, string) {
 	var timeout net.Error
 
 	switch {
-	case isAny(err, errnoRefused):
+	case errors.Is(err, ErrProxy), errors.Is(err, errBehindProxy):
+		return OutcomeProxy, oneLine(err)
+	case isAny(err, errnoExhausted):
+		return OutcomeExhausted, "too many open files or connections on this machine"
+	case isAny(err, errnoRefused), errors.Is(err, errRefused):
 		return OutcomeRefused, "connection refused"
-	case isAny(err, errnoUnreachable):
+	case isAny(err, errnoUnreachable), errors.Is(err, errUnreachable):
 		return OutcomeUnreachable, "no route to the address"
 	case isAny(err, errnoReset), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return OutcomeClosed, "the other side closed the connection"

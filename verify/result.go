@@ -83,6 +83,10 @@ type Result struct {
 	Latency Duration `json:"latency"`
 	// LatencySeconds is Latency as a number.
 	LatencySeconds float64 `json:"latencySeconds"`
+	// Proxy is the proxy that the target was tried through. UnusedProxy is one that the environment names and that was not
+	// used, where the target was not reached.
+	Proxy       string `json:"proxy,omitempty"`
+	UnusedProxy string `json:"unusedProxy,omitempty"`
 	// Attempts counts the attempts, 1 without waiting.
 	Attempts int `json:"attempts"`
 
@@ -90,7 +94,12 @@ type Result struct {
 	DNS *DNS `json:"dns,omitempty"`
 	// MagicDNS is what MagicDNS says, for targets of the kind tailnet.
 	MagicDNS *DNS `json:"magicDNS,omitempty"`
-	// TLS is set once the other side showed its certificates.
+	// Absolute is what the system's resolver has for the name with a final dot, for which it takes no search domain;
+	// Wildcard reports whether a name that nobody can have given is answered as well. Both are asked where a name of a
+	// tailnet has addresses that are none of one.
+	Absolute *DNS `json:"absolute,omitempty"`
+	Wildcard bool `json:"wildcard,omitempty"`
+	// TLS is set once the other side was asked for TLS.
 	TLS *TLS `json:"tls,omitempty"`
 	// Status is that of the HTTP answer, such as 200.
 	Status int `json:"status,omitempty"`
@@ -120,12 +129,24 @@ type DNS struct {
 type TLS struct {
 	// Version is such as "TLS 1.3"; empty when the handshake failed.
 	Version string `json:"version,omitempty"`
+	// Protocol is what the server chose to speak: h2, http/1.1, or "" where it chose nothing.
+	Protocol string `json:"protocol,omitempty"`
 	// ServerName is the one that was asked for by SNI; empty where that is an address, for which there is no SNI.
 	ServerName string `json:"serverName,omitempty"`
 	// Chain is the certificates as they were shown, the server's own first.
 	Chain []Certificate `json:"chain"`
 	// Verified is false where the certificates were not verified, or not with success.
 	Verified bool `json:"verified"`
+	// Problem is what is wrong with a certificate, or will be where they were verified with success; Faulty is that
+	// certificate, which may be any of the chain, or the authority.
+	Problem Problem      `json:"problem,omitempty"`
+	Faulty  *Certificate `json:"faulty,omitempty"`
+	// Alert is what the other side ended the handshake with.
+	Alert Alert `json:"alert,omitempty"`
+	// ClientCertificate reports whether the server asked for a certificate of the client, which it did not get;
+	// ClientCertificateNeeded whether it went no further without.
+	ClientCertificate       bool `json:"clientCertificate,omitempty"`
+	ClientCertificateNeeded bool `json:"clientCertificateNeeded,omitempty"`
 }
 
 // Certificate is one of a chain.

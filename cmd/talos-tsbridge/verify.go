@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -49,6 +50,7 @@ type verifyFlags struct {
 	caFile   string
 	insecure bool
 	magicDNS string
+	proxy    string
 	output   string
 	quiet    bool
 
@@ -88,7 +90,8 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 		"take the results in `file` into the diagnosis, the -o json output of a run in another place or the log of the Job; can be repeated")
 	flags.StringVar(&f.caFile, "ca-file", "", "verify certificates against the PEM certificates in `file` (default: the system's)")
 	flags.BoolVar(&f.insecure, "insecure", false, "do not verify certificates")
-	flags.StringVar(&f.magicDNS, "magic-dns", verify.DefaultMagicDNS().Addr().String(), "`address` of MagicDNS, for tailnet://")
+	flags.StringVar(&f.magicDNS, "magic-dns", "", "`address` of MagicDNS, for tailnet:// (default: 100.100.100.100 and fd7a:115c:a1e0::53, whichever answers)")
+	flags.StringVar(&f.proxy, "proxy", "", "reach targets through the SOCKS5 or HTTP proxy at `URL`, as tailscaled in userspace mode serves one; env for that in ALL_PROXY")
 	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
 
@@ -215,7 +218,7 @@ func (f *verifyFlags) check(args []string) error {
 		faults = append(faults, usagef("device is a name to look up through the Tailscale API: add --api"))
 	}
 
-	if len(args) == 0 && !f.looksAtNodes() && !f.api {
+	if len(args) == 0 && !f.looksAtNodes() && !f.api && len(f.also) == 0 {
 		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST, or --api", verify.TargetUsage))
 	}
 
@@ -243,12 +246,17 @@ func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
 		}
 	}
 
-	server, err := verify.ParseServer(f.magicDNS)
-	if err != nil {
-		faults = append(faults, usagef("magic-dns: %w", err))
+	var err error
+
+	if f.magicDNS != "" {
+		if checker.MagicDNS, err = verify.ParseServer(f.magicDNS); err != nil {
+			faults = append(faults, usagef("magic-dns: %w", err))
+		}
 	}
 
-	checker.MagicDNS = server
+	if err := f.useProxy(checker, env); err != nil {
+		faults = append(faults, err)
+	}
 
 	switch {
 	case f.caFile != "" && f.insecure:
@@ -260,6 +268,42 @@ func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
 	}
 
 	return checker, errors.Join(faults...)
+}
+
+// useProxy makes the checker go through the proxy that the flag names, or know of that in the environment.
+func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
+	named := cmp.Or(env["ALL_PROXY"], env["all_proxy"])
+	ambient, ambientErr := verify.ParseProxy(named)
+
+	switch f.proxy {
+	case "":
+		if ambientErr == nil {
+			checker.UnusedProxy = ambient.String()
+		}
+
+		return nil
+	case "env":
+		if named == "" {
+			return usagef("proxy env takes the proxy in ALL_PROXY, which is not set")
+		}
+
+		if ambientErr != nil {
+			return usagef("proxy: ALL_PROXY: %w", ambientErr)
+		}
+
+		checker.Dial, checker.Proxy = ambient.Dial, ambient.String()
+
+		return nil
+	}
+
+	proxy, err := verify.ParseProxy(f.proxy)
+	if err != nil {
+		return usagef("proxy: %w", err)
+	}
+
+	checker.Dial, checker.Proxy = proxy.Dial, proxy.String()
+
+	return nil
 }
 
 func readCAs(file string) (*x509.CertPool, error) {

@@ -1,0 +1,262 @@
+package verify
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// explainCertificate explains what is wrong with a certificate that a server showed.
+func explainCertificate(r Result) Finding {
+	if r.TLS == nil || r.TLS.Faulty == nil {
+		return explainUnshown(r)
+	}
+
+	var (
+		faulty = *r.TLS.Faulty
+		own    = len(r.TLS.Chain) > 0 && faulty.Subject == r.TLS.Chain[0].Subject && faulty.NotAfter.Equal(r.TLS.Chain[0].NotAfter)
+		which  = "the server's certificate"
+	)
+
+	if !own {
+		which = "the certificate of the authority " + faulty.Subject + ", in the server's chain,"
+	}
+
+	switch r.TLS.Problem {
+	case ProblemExpired, ProblemNotYetValid:
+		return explainOutOfTime(r, which, own)
+	case ProblemName:
+		return explainTLSName(r)
+	case ProblemIncomplete:
+		return Finding{
+			Code: CodeTLSChain,
+			Cause: "the server does not send the intermediate certificate that issued its own: its chain ends at " + faulty.Subject +
+				", issued by " + faulty.Issuer + ", which is not among what is trusted here",
+			Next: []string{
+				"let the server send its full chain, its own certificate first (often a file called fullchain.pem): browsers fetch what is missing, other clients do not",
+				"only where " + faulty.Issuer + " is a root: give its certificate with --ca-file FILE",
+			},
+		}
+	case ProblemOrder:
+		return Finding{
+			Code: CodeTLSChain, Cause: "the server sends its certificates in the wrong order: that of " + faulty.Subject + " stands where another belongs",
+			Next: []string{"write them in the server's file in this order: its own, then each one that issued the one before"},
+		}
+	case ProblemSelfSigned:
+		return Finding{
+			Code: CodeTLSUntrusted, Cause: "the server's certificate is self-signed (" + faulty.Subject + "), and not among what is trusted here",
+			Next: []string{
+				"let the server have a certificate of an authority (tailscale cert " + r.Host + ", for a name of the tailnet)",
+				"or trust this one: give it with --ca-file FILE; pods need it too, in their own trust store",
+			},
+		}
+	case ProblemUsage:
+		return Finding{
+			Code: CodeTLSUsage, Cause: which + " may not be used for servers: its extended key usage has no serverAuth",
+			Next: []string{"issue it anew with the extended key usage serverAuth; no trust store helps, also not --ca-file"},
+		}
+	case ProblemNotAuthority, ProblemConstraints, ProblemSignature:
+		return Finding{
+			Code: CodeTLSConstraints, Cause: r.Detail,
+			Next: []string{"issue the chain anew: an authority needs CA:TRUE and keyCertSign, a chain within its path length and names, and signatures of SHA-256 or better"},
+		}
+	default:
+		return Finding{
+			Code:  CodeTLSUntrusted,
+			Cause: "the certificate is of an authority that is not trusted here: " + faulty.Issuer,
+			Next: []string{
+				"see that the server sends its full chain, up to the authority: openssl s_client -showcerts",
+				"then give the authority's certificate with --ca-file FILE; pods need it too, in their own trust store",
+			},
+		}
+	}
+}
+
+// explainUnshown explains an outcome about certificates in a result that does not show them.
+func explainUnshown(r Result) Finding {
+	finding := Finding{Code: CodeTLSUntrusted, Cause: orDefault(r.Detail, "the certificate is refused"), Next: []string{"look at what the server sends: openssl s_client -showcerts"}}
+
+	switch r.Outcome {
+	case OutcomeTLSExpired:
+		finding.Code = CodeTLSExpired
+	case OutcomeTLSName:
+		return explainTLSName(r)
+	case OutcomeTLSInvalid:
+		finding.Code = CodeTLSConstraints
+	}
+
+	return finding
+}
+
+const timeForm = "2006-01-02 15:04 MST"
+
+func explainOutOfTime(r Result, which string, own bool) Finding {
+	faulty := *r.TLS.Faulty
+	finding := Finding{Code: CodeTLSExpired}
+	clock := "where the clock of this machine is wrong, set that"
+
+	switch {
+	case r.TLS.Problem == ProblemNotYetValid:
+		finding.Cause = which + " is not valid before " + faulty.NotBefore.UTC().Format(timeForm)
+		finding.Next = []string{"look at the clocks first, this machine's and that of who issued it: date -u", "then issue it anew"}
+	case own:
+		finding.Cause = which + " expired at " + faulty.NotAfter.UTC().Format(timeForm)
+		finding.Next = []string{"renew it (tailscale cert NAME, for one of Tailscale's), and let the server load it", clock}
+	default:
+		finding.Cause = which + " expired at " + faulty.NotAfter.UTC().Format(timeForm) + "; the server's own is good"
+		finding.Next = []string{
+			"let the server send the authority's new certificate, from who issued its own: renewing the server's alone changes nothing unless it comes with the new chain",
+			clock,
+		}
+	}
+
+	return finding
+}
+
+// explainTLSName explains a certificate for other names than the one asked for.
+func explainTLSName(r Result) Finding {
+	names := "the name that the certificate is for"
+
+	if r.TLS != nil && len(r.TLS.Chain) > 0 {
+		if i := slices.IndexFunc(r.TLS.Chain[0].Names, func(name string) bool { return !isAddress(name) && !strings.Contains(name, "*") }); i >= 0 {
+			names = r.TLS.Chain[0].Names[i]
+		}
+	}
+
+	if r.TLS == nil || r.TLS.ServerName == "" {
+		return sniNeeded(r, names)
+	}
+
+	return Finding{
+		Code:  CodeTLSName,
+		Cause: r.Detail,
+		Next: []string{
+			"ask for a name that the certificate is for, such as " + names,
+			"or let the server have one for " + r.Host + " (tailscale cert " + r.Host + ", for a name of the tailnet)",
+			"where the address is wrong, another server answers: check what is behind @",
+		},
+	}
+}
+
+func sniNeeded(r Result, name string) Finding {
+	return Finding{
+		Code:  CodeSNINeeded,
+		Cause: "the server is asked for by its address, and its certificate is for names: TLS needs the name (SNI)",
+		Next:  []string{fmt.Sprintf("write https://%s:%d/@%s; in curl that is --resolve", name, r.Port, r.Address)},
+	}
+}
+
+func isAddress(text string) bool {
+	_, err := netip.ParseAddr(text)
+
+	return err == nil
+}
+
+// explainAlert explains a handshake that the other side ended: what it said with its alert is what it means.
+func explainAlert(r Result) Finding {
+	alert := Alert("")
+	if r.TLS != nil {
+		alert = r.TLS.Alert
+	}
+
+	byAddress := r.TLS == nil || r.TLS.ServerName == ""
+	said := "the server ends the handshake with the alert " + string(alert)
+
+	switch alert {
+	case AlertInternalError, AlertUnrecognizedName, AlertHandshakeFailure:
+		if byAddress {
+			return sniNeeded(r, "NAME")
+		}
+	}
+
+	switch alert {
+	case AlertInternalError:
+		if isTailnetName(r.Host) {
+			return Finding{
+				Code:  CodeTLSNoCertificate,
+				Cause: "the server has no certificate for " + r.Host + ", and says so with the alert internal_error: that is how tailscale serve, its Ingress and the operator's proxy answer",
+				Next: []string{
+					"switch HTTPS certificates (and MagicDNS) on for the tailnet: admin console, DNS, HTTPS Certificates",
+					"ask for the full name of the device, NAME.TAILNET.ts.net; then look at the log of the device: the first request gets the certificate, which takes seconds",
+				},
+			}
+		}
+
+		return Finding{
+			Code: CodeTLSServerError, Cause: said + ": it failed itself, mostly because it has no certificate for " + r.Host,
+			Next: []string{"look at the server's log; it is no matter of the way to it, or of this client"},
+		}
+	case AlertUnrecognizedName:
+		return Finding{
+			Code: CodeSNIUnknown, Cause: said + ": it does not know the name " + r.Host,
+			Next: []string{"write the name that the server expects: https://NAME:PORT/@IP", "where the name is right, let the server have a certificate for it; the address may be that of another server"},
+		}
+	case AlertProtocolVersion, AlertInsufficientSecurity:
+		return explainVersion(r, said)
+	case AlertNoApplicationProtocol:
+		return Finding{
+			Code: CodeNoHTTP, Cause: said + ": it speaks neither HTTP/2 nor HTTP/1.1 on this port",
+			Next: []string{"check the port: tcp:// tells whether it is open"},
+		}
+	case AlertHandshakeFailure:
+		return Finding{
+			Code: CodeTLSRefused, Cause: said + ": nothing that both can speak, or no certificate for " + r.Host,
+			Next: []string{"look at the server's ciphers and curves, and its log", "write the name that the server expects: https://NAME:PORT/@IP"},
+		}
+	case "":
+		return Finding{
+			Code: CodeTLSRefused, Cause: r.Detail,
+			Next: []string{"write the name that the server expects: https://NAME:PORT/@IP", "look at the server's log"},
+		}
+	default:
+		return Finding{Code: CodeTLSRefused, Cause: said, Next: []string{"look at the server's log, which says why"}}
+	}
+}
+
+func explainVersion(r Result, said string) Finding {
+	return Finding{
+		Code: CodeTLSVersion, Cause: orDefault(said, r.Detail),
+		Next: []string{"let the server speak TLS 1.2 and 1.3: clients of today accept nothing older"},
+	}
+}
+
+// warnings are what there is to say about the TLS of a target that was reached.
+func (s *TLS) warnings() []Finding {
+	if s == nil {
+		return nil
+	}
+
+	var found []Finding
+
+	if s.ClientCertificateNeeded {
+		found = append(found, Finding{
+			Code: CodeClientCertificate, Cause: "the server is reached, and wants a certificate of the client (mutual TLS) before it answers",
+			Next: []string{"nothing, where that is meant: what a client with its certificate gets is not checked here, its way to the server is", "see it with curl --cert FILE --key FILE"},
+		})
+	}
+
+	if !s.Verified || s.Faulty == nil {
+		return found
+	}
+
+	switch s.Problem {
+	case ProblemExpiresSoon:
+		which := "the server's certificate"
+		if len(s.Chain) > 0 && s.Faulty.Subject != s.Chain[0].Subject {
+			which = "the certificate of the authority " + s.Faulty.Subject
+		}
+
+		found = append(found, Finding{
+			Code: CodeTLSExpires, Cause: which + " works until " + s.Faulty.NotAfter.UTC().Format(timeForm) + ", and should have been renewed by now",
+			Next: []string{"renew it, and let the server load it; tailscale cert renews nothing by itself: run it regularly"},
+		})
+	case ProblemOrder:
+		found = append(found, Finding{
+			Code: CodeTLSChain, Cause: "the server sends its certificates in the wrong order, which works here and not with strict clients: that of " + s.Faulty.Subject + " stands where another belongs",
+			Next: []string{"write them in the server's file in this order: its own, then each one that issued the one before"},
+		})
+	}
+
+	return found
+}
