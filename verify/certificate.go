@@ -50,6 +50,11 @@ type verdict struct {
 func judge(shown []*x509.Certificate, name string, roots *x509.CertPool, now time.Time) (problem verdict, trusted bool) {
 	own := shown[0]
 
+	// a server's own certificate behind one of an authority: the server proves that it has the key of another than the first
+	if own.IsCA && slices.ContainsFunc(shown[1:], func(c *x509.Certificate) bool { return !c.IsCA }) {
+		return verdict{ProblemOrder, own}, false
+	}
+
 	if late := outOfTime(own, now); late != "" {
 		return verdict{late, own}, false
 	}

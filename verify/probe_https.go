@@ -60,7 +60,7 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 	}
 
 	if err != nil {
-		c.explainHandshake(err, certificates, target, result)
+		explainHandshake(err, result)
 
 		return
 	}
@@ -98,22 +98,18 @@ func (c *Checker) judge(certificates []*x509.Certificate, target Target, result 
 }
 
 // explainHandshake sets the outcome of a handshake that failed.
-func (c *Checker) explainHandshake(err error, certificates []*x509.Certificate, target Target, result *Result) {
+func explainHandshake(err error, result *Result) {
 	alert, alerted := alertOf(err)
 	result.TLS.Alert = alert
 
-	switch {
-	case alerted && result.TLS.ClientCertificate && alert.wantsCertificate():
+	if alerted && result.TLS.ClientCertificate && alert.wantsCertificate() {
 		result.TLS.ClientCertificateNeeded = true
 		result.Outcome = OutcomeOK
-	case !alerted && len(certificates) > 1 && certificates[0].IsCA && !certificates[len(certificates)-1].IsCA:
-		// the server proves that it has the key of another certificate than the first
-		faulty := certificateOf(certificates[0])
-		result.TLS.Verified, result.TLS.Problem, result.TLS.Faulty = false, ProblemOrder, &faulty
-		result.Outcome, result.Detail = OutcomeTLSInvalid, ProblemOrder.detail(target, result.TLS)
-	default:
-		result.Outcome, result.Detail = tlsOutcome(err, alert)
+
+		return
 	}
+
+	result.Outcome, result.Detail = tlsOutcome(err, alert)
 }
 
 // request makes the request on the connection. Any answer to it is one, whatever its status: a server that is sealed,

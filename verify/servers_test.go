@@ -280,3 +280,39 @@ func (s *nameServer) answer(w dns.ResponseWriter, question *dns.Msg, overTCP boo
 
 	_ = w.WriteMsg(reply)
 }
+
+// sendAlert reads what a client says first and answers with an alert of TLS.
+func sendAlert(alert byte) func(net.Conn) {
+	return func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte{21, 3, 3, 0, 2, 2, alert})
+		_, _ = conn.Read(make([]byte, 4096))
+	}
+}
+
+// serveHTTP2 starts a server that speaks HTTP/2 alone.
+func serveHTTP2(t *testing.T, certificate tls.Certificate) netip.AddrPort {
+	t.Helper()
+
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+
+	protocols := &http.Protocols{}
+	protocols.SetHTTP2(true)
+
+	server := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if r.ProtoMajor == 2 {
+				w.WriteHeader(http.StatusTeapot)
+			}
+		}),
+		ErrorLog: silent(), ReadHeaderTimeout: time.Minute, Protocols: protocols,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"h2"}},
+	}
+
+	go func() { _ = server.ServeTLS(listener, "", "") }()
+
+	t.Cleanup(func() { _ = server.Close() })
+
+	return netip.MustParseAddrPort(listener.Addr().String())
+}
