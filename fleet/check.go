@@ -51,12 +51,16 @@ func (c *checker) fault(node, field, format string, args ...any) {
 }
 
 func (c *checker) node(node *Node) {
-	if !label.MatchString(node.Name) {
+	if !c.file.unnamed && !label.MatchString(node.Name) {
 		c.fault(node.Name, "", "is no name for a node: use small letters, digits and dashes, at most 63")
 	}
 
 	c.key(node.Name, node.Key)
 	c.address(node)
+
+	if c.file.unnamed {
+		return
+	}
 
 	hostname := strings.ToLower(pointer.SafeDeref(node.hostname()))
 	if other, taken := c.hostnames[hostname]; taken {

@@ -32,6 +32,23 @@ type File struct {
 	// name is what faults call the file, dir the folder that names of files in it are relative to, text what was read.
 	name, dir string
 	text      []byte
+	// unnamed tells that the nodes are called by their addresses, which are no hostnames.
+	unnamed bool
+}
+
+// ForAddresses returns what a file with these nodes would say, for a cluster that has none: they differ in their addresses
+// alone, and keep the hostnames that they have.
+func ForAddresses(addresses ...string) (*File, error) {
+	f := &File{unnamed: true}
+	for _, address := range addresses {
+		f.Nodes = append(f.Nodes, Node{Name: address, Address: address})
+	}
+
+	if err := f.check(&yaml.Node{Kind: yaml.MappingNode}).orNil(); err != nil {
+		return nil, err
+	}
+
+	return f, nil
 }
 
 // Node is one of the nodes.

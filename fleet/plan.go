@@ -109,7 +109,7 @@ func (p *Plan) choose(options PlanOptions) Faults {
 const planKey = "planned-no-key-yet"
 
 func (p *Plan) make(i int) (*patch.Patch, error) {
-	settings := p.settings(i)
+	settings := p.Settings(i)
 
 	if source, err := authkey.ParseSource(p.Key(i).Source); err != nil || !source.IsNone() {
 		key, err := authkey.Placeholder(planKey)
@@ -123,11 +123,17 @@ func (p *Plan) make(i int) (*patch.Patch, error) {
 	return patch.New(patch.WithSettings(settings))
 }
 
-// settings returns the settings of a node: those of the file, its own over them, and those of the plan over these.
-func (p *Plan) settings(i int) patch.Settings {
+// Settings returns the settings of a node: those of the file, its own over them, and those of the plan over these. They
+// have no key.
+func (p *Plan) Settings(i int) patch.Settings {
 	node := p.nodes[i]
+	settings := p.file.Defaults
 
-	return p.file.Defaults.Merge(patch.Settings{Hostname: &node.Name}).Merge(node.Settings).Merge(p.over)
+	if !p.file.unnamed {
+		settings = settings.Merge(patch.Settings{Hostname: &node.Name})
+	}
+
+	return settings.Merge(node.Settings).Merge(p.over)
 }
 
 // faultsOf turns what is wrong with the patch of a node into faults of the file.

@@ -154,7 +154,7 @@ func (c *Command) Deliver(ctx context.Context, delivery *Delivery) error {
 	}
 
 	for _, one := range c.payloads {
-		command.Payloads = append(command.Payloads, pipes.Payload{Argument: one.index, Prefix: one.prefix, Text: text})
+		command.Payloads = append(command.Payloads, pipes.Payload{Argument: one.index, Prefix: one.prefix + "@", Text: text})
 	}
 
 	uses, err := command.Run(ctx)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
@@ -14,6 +15,29 @@ import (
 type lookedUp struct {
 	options []patch.Option
 	notes   []string
+	// hosts are what the options set.
+	hosts map[string][]string
+}
+
+// over returns static hosts with those that were looked up beside them; the ones that are given count.
+func (l lookedUp) over(given map[string][]string) map[string][]string {
+	if len(l.hosts) == 0 {
+		return given
+	}
+
+	all := maps.Clone(l.hosts)
+	maps.Copy(all, given)
+
+	return all
+}
+
+func (l *lookedUp) add(name string, addresses []string) {
+	if l.hosts == nil {
+		l.hosts = map[string][]string{}
+	}
+
+	l.hosts[name] = addresses
+	l.options = append(l.options, patch.WithStaticHost(name, addresses...))
 }
 
 // staticHosts looks up the devices that the flags ask for, by their name in MagicDNS and the short one.
@@ -55,10 +79,10 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 		}
 
 		names = append(names, device.Name)
-		result.options = append(result.options, patch.WithStaticHost(device.Name, addresses...))
+		result.add(device.Name, addresses)
 
 		if short := device.ShortName(); short != "" {
-			result.options = append(result.options, patch.WithStaticHost(short, addresses...))
+			result.add(short, addresses)
 		}
 	}
 

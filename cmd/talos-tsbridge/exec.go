@@ -28,7 +28,11 @@ import (
 const standIn = "@-"
 
 func (p *program) execCommand() *cobra.Command {
-	flags := &patchFlags{}
+	var (
+		flags    = &patchFlags{}
+		bridge   bridgeFlags
+		parallel int
+	)
 
 	cmd := &cobra.Command{
 		Use:   "exec [flags] -- COMMAND ARGUMENT...",
@@ -45,7 +49,8 @@ After --config-patch-control-plane the patch has what control planes need beside
 The exit code is that of the command. Where keys are minted, each patch gets one of its own, and it is revoked when the
 command fails or does not read it.`,
 		Example: `  talos-tsbridge exec --advertise-tags tag:k8s -- \
-    talosctl gen config mycluster https://192.168.1.10:6443 --config-patch-control-plane @- --config-patch-worker @-`,
+    talosctl gen config mycluster https://192.168.1.10:6443 --config-patch-control-plane @- --config-patch-worker @-
+  talos-tsbridge exec -f bridge.yaml -- talosctl apply-config -n {{.Address}} -f {{.Role}}.yaml --config-patch @-`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 0 || cmd.ArgsLenAtDash() != 0 {
 				return usagef("%s needs a command after --, such as -- talosctl gen config NAME URL --config-patch @-", cmd.CommandPath())
@@ -54,12 +59,18 @@ command fails or does not read it.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if bridge.file != "" {
+				return p.execFleet(cmd.Context(), flags, cmd.Flags(), bridge.file, parallel, args)
+			}
+
 			return p.exec(cmd.Context(), flags, args)
 		},
 	}
 
 	flags.bind(cmd)
 	flags.bindBase(cmd)
+	bridge.bindFile(cmd, "run the command once for each node in this bridge `file`, with the node's {{.Name}}, {{.Address}} and {{.Role}} in its arguments")
+	cmd.Flags().IntVar(&parallel, "parallel", 1, "with -f: `number` of nodes to run the command for at a time")
 
 	for _, useless := range []string{"output", "redact"} {
 		if err := cmd.Flags().MarkHidden(useless); err != nil {

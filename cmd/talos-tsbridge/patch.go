@@ -13,18 +13,29 @@ import (
 )
 
 func (p *program) patchCommand() *cobra.Command {
-	flags := &patchFlags{}
+	var (
+		flags  = &patchFlags{}
+		bridge = &bridgeOutput{}
+	)
 
 	cmd := &cobra.Command{
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			switch {
+			case bridge.file != "":
+				return p.printFleet(cmd.Context(), flags, cmd.Flags(), bridge)
+			case bridge.node != "" || bridge.outputDir != "":
+				return usagef("--node and --output-dir choose from the nodes of a bridge file: name it with -f")
+			}
+
 			return p.printPatch(cmd.Context(), flags)
 		},
 	}
 
 	flags.bind(cmd)
 	flags.bindBase(cmd)
-	p.streams(cmd, func() (string, bool) { return flags.output, true })
+	bridge.bind(cmd)
+	p.streams(cmd, func() (string, bool) { return flags.output, bridge.outputDir == "" })
 
 	return cmd
 }

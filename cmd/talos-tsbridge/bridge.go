@@ -1,0 +1,255 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+)
+
+// bridgeFlags are the flags of the commands that read a bridge file.
+type bridgeFlags struct {
+	file string
+}
+
+func (f *bridgeFlags) bindFile(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVarP(&f.file, "file", "f", "", usage)
+}
+
+// fleetPlan is the plan of a bridge file, or of nodes that flags name, with what it takes to run it.
+type fleetPlan struct {
+	*fleet.Plan
+
+	keys fleet.Keys
+	// single counts the nodes of each key that serves one node only.
+	single map[string]int
+}
+
+// planOf checks the file with the flags over it, all of it, and mints nothing.
+func (p *program) planOf(ctx context.Context, file *fleet.File, flags *patchFlags, given *pflag.FlagSet, options fleet.PlanOptions) (*fleetPlan, error) {
+	if err := errors.Join(flags.faults...); err != nil {
+		return nil, err
+	}
+
+	flags.key.dryRun, flags.key.quiet = flags.dryRun || flags.redact, flags.quiet
+	options.Over = flags.settings
+
+	from := *flags
+	from.staticHostsFrom = slices.Concat(file.StaticHostsFrom, flags.staticHostsFrom)
+
+	// what is wrong without the static hosts is told before anything is asked for them
+	if _, err := file.Plan(options); err != nil {
+		return nil, usageError{err}
+	}
+
+	hosts, err := p.staticHosts(ctx, &from)
+	if err != nil {
+		return nil, err
+	}
+
+	options.Over.StaticHosts = hosts.over(options.Over.StaticHosts)
+
+	plan, err := file.Plan(options)
+	if err != nil {
+		return nil, usageError{err}
+	}
+
+	if !flags.quiet {
+		p.note(hosts.notes...)
+		p.noteOnNodes(plan)
+	}
+
+	made := &fleetPlan{Plan: plan}
+
+	return made, p.setKeys(ctx, made, flags, given)
+}
+
+// noteOnNodes tells what is worth knowing about the plan, with the nodes where it is not all of them.
+func (p *program) noteOnNodes(plan *fleet.Plan) {
+	for _, note := range plan.Notes() {
+		text := note.Text
+
+		const few = 3
+
+		switch count := len(note.Nodes); {
+		case count == plan.Len():
+		case count <= few:
+			text = strings.Join(note.Nodes, ", ") + ": " + text
+		default:
+			text = fmt.Sprintf("%s and %d other nodes: %s", note.Nodes[0], count-1, text)
+		}
+
+		p.note(text)
+	}
+}
+
+// bridgeOutput are the flags of patch that say which patches of the file are printed.
+type bridgeOutput struct {
+	bridgeFlags
+
+	node      string
+	outputDir string
+}
+
+func (f *bridgeOutput) bind(cmd *cobra.Command) {
+	f.bindFile(cmd, "make the patches of the nodes in this bridge `file`")
+	cmd.Flags().StringVar(&f.node, "node", "", "with -f: the `name` of the node whose patch is printed")
+	cmd.Flags().StringVar(&f.outputDir, "output-dir", "", "with -f: write the patch of each node to NAME.yaml in this `folder`, readable by its owner only")
+}
+
+// printFleet prints the patch of one node of the file, or writes those of all.
+func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pflag.FlagSet, output *bridgeOutput) error {
+	file, err := fleet.Load(output.file)
+	if err != nil {
+		return usageError{err}
+	}
+
+	switch {
+	case output.node != "" && output.outputDir != "":
+		return usagef("--node prints one patch and --output-dir writes those of all nodes: give one of them")
+	case output.outputDir != "" && flags.output != "":
+		return usagef("--output is for one patch and --output-dir for those of all nodes: give one of them")
+	case output.node == "" && output.outputDir == "" && len(file.Nodes) != 1:
+		return usagef("%s has %d nodes: choose one with --node NAME, or write all with --output-dir DIR", output.file, len(file.Nodes))
+	case flags.base != "" || flags.replace:
+		return usagef("--base and --replace are for one machine config: leave them out, or -f")
+	}
+
+	options := fleet.PlanOptions{}
+	if output.node != "" {
+		options.Only = []string{output.node}
+	}
+
+	plan, err := p.planOf(ctx, file, flags, given, options)
+	if err != nil {
+		return err
+	}
+
+	if err := plan.checkSingle(); err != nil {
+		return err
+	}
+
+	if output.outputDir == "" {
+		_, err := fleet.Run(ctx, plan.Plan, printed{p, flags}, fleet.RunOptions{Keys: plan.keys})
+
+		return unwrapNode(err)
+	}
+
+	files := &fleet.Files{Dir: output.outputDir, Redacted: flags.redact}
+	if err := files.Prepare(); err != nil {
+		return err
+	}
+
+	p.delivered = true // what is written is in the folder, and not on standard output
+
+	summary, err := fleet.Run(ctx, plan.Plan, files, fleet.RunOptions{Keys: plan.keys})
+	p.noteOnRun(summary, flags.quiet)
+
+	return err
+}
+
+// noteOnRun says which nodes are done, where not all are.
+func (p *program) noteOnRun(summary fleet.Summary, quiet bool) {
+	if len(summary.Failed) == 0 && summary.NotBegun == 0 || quiet {
+		return
+	}
+
+	p.note(fmt.Sprintf("%d nodes are done, %d failed (%s), %d were not begun", summary.Delivered, len(summary.Failed), strings.Join(summary.Failed, ", "), summary.NotBegun))
+}
+
+// unwrapNode leaves the name of the node out of the error of the only one.
+func unwrapNode(err error) error {
+	if failed, ok := errors.AsType[*fleet.NodeError](err); ok {
+		return failed.Err
+	}
+
+	return err
+}
+
+// printed is a sink that prints.
+type printed struct {
+	program *program
+	flags   *patchFlags
+}
+
+func (p printed) Deliver(ctx context.Context, delivery *fleet.Delivery) error {
+	text, err := render(delivery.Patch, p.flags.redact)
+	if err != nil {
+		return err
+	}
+
+	return p.program.write(ctx, p.flags.output, text)
+}
+
+// execFleet runs the command once for each node of the file.
+func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag.FlagSet, path string, parallel int, args []string) error {
+	if err := checkExec(flags); err != nil {
+		return err
+	}
+
+	file, err := fleet.Load(path)
+	if err != nil {
+		return usageError{err}
+	}
+
+	command, err := fleet.NewCommand(args...)
+	if err != nil {
+		return usageError{err}
+	}
+
+	plan, err := p.planOf(ctx, file, flags, given, fleet.PlanOptions{})
+	if err != nil {
+		return err
+	}
+
+	if err := errors.Join(command.Check(plan.Plan), plan.checkSingle()); err != nil {
+		return usageError{err}
+	}
+
+	command.Env, command.Stdout, command.Stderr = p.environment.childEnvironment(), p.stdout, p.stderr
+	command.Prefixed = parallel > 1
+
+	summary, err := fleet.Run(ctx, plan.Plan, command, fleet.RunOptions{
+		Keys: plan.keys, Parallel: max(1, parallel),
+		OnNode: func(node *fleet.Node, err error) {
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				p.say("error", fmt.Sprintf("node %s: %v", node.Name, exitOf(exit)))
+			}
+		},
+	})
+	p.noteOnRun(summary, flags.quiet)
+
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok && context.Cause(ctx) == nil {
+		return exitOf(exit)
+	}
+
+	return err
+}
+
+// checkSingle refuses a plan in which a key that serves one node would have to serve several.
+func (f *fleetPlan) checkSingle() error {
+	var faults []error
+
+	for source, count := range f.single {
+		if count > 1 {
+			faults = append(faults, usagef("the auth key from %s would have to serve %d nodes: mint one for each (authKey: {source: mint}), "+
+				"or say that it is reusable: --key-reusable, or reusable: true beside its source", source, count))
+		}
+	}
+
+	return errors.Join(faults...)
+}
+
+// isForOne reports whether a key that is given serves one node, as far as its form tells: whether a key is reusable, it does
+// not.
+func isForOne(key authkey.Key) bool {
+	return slices.Contains([]authkey.Kind{authkey.KindAuth, authkey.KindPreAuth}, key.Kind())
+}

@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/siderolabs/go-pointer"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+)
+
+// setKeys finds where the keys of the nodes come from, and reads those that are there already. Flags come over what the
+// file says. Nothing is minted.
+func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlags, given *pflag.FlagSet) error {
+	keys := &nodeKeys{nodes: make([]fleet.Keys, plan.Len())}
+	plan.keys, plan.single = keys, map[string]int{}
+
+	mintings := map[keyFlags]*minting{}
+	read := map[string]fleet.Keys{}
+	forOne := map[string]bool{}
+
+	for i := range plan.Len() {
+		wanted := mergeKeyFlags(flags.key, plan.Key(i), given)
+		wanted.advertised = strings.Join(plan.Settings(i).AdvertiseTags, ",")
+
+		text := flags.authKey
+		if text == "" {
+			text = plan.Key(i).Source
+		}
+
+		source, err := p.keySource(text)
+		if err != nil {
+			return usageError{err}
+		}
+
+		if source.IsMint() {
+			if mintings[wanted] == nil {
+				if mintings[wanted], err = p.newMinting(&wanted); err != nil {
+					return err
+				}
+			}
+
+			keys.nodes[i] = leasing{mintings[wanted]}
+
+			continue
+		}
+
+		name := source.String()
+
+		if read[name] == nil {
+			one := *flags
+			one.authKey = name
+
+			key, _, err := p.keyOf(ctx, &one)
+			if err != nil {
+				return err
+			}
+
+			read[name] = fleet.GivenKey(key, wanted.reusable || !isForOne(key))
+			forOne[name] = isForOne(key) && !wanted.reusable
+		}
+
+		if forOne[name] {
+			plan.single[name]++
+		}
+
+		keys.nodes[i] = read[name]
+	}
+
+	return nil
+}
+
+// mergeKeyFlags returns the flags with what the file says in place of those that were not given.
+func mergeKeyFlags(flags keyFlags, file fleet.Key, given *pflag.FlagSet) keyFlags {
+	for name, use := range map[string]func(){
+		"key-tags":          func() { flags.tags = strings.Join(file.Tags, ",") },
+		"key-expiry":        func() { setIf(&flags.expiry, file.Expiry != 0, time.Duration(file.Expiry)) },
+		"key-reusable":      func() { setIf(&flags.reusable, file.Reusable != nil, pointer.SafeDeref(file.Reusable)) },
+		"key-ephemeral":     func() { setIf(&flags.ephemeral, file.Ephemeral != nil, pointer.SafeDeref(file.Ephemeral)) },
+		"key-preauthorized": func() { setIf(&flags.preauthorized, file.Preauthorized != nil, pointer.SafeDeref(file.Preauthorized)) },
+		"key-description":   func() { setIf(&flags.description, file.Description != "", file.Description) },
+		"tailnet":           func() { setIf(&flags.tailnet, file.Tailnet != "", file.Tailnet) },
+	} {
+		if !given.Changed(name) {
+			use()
+		}
+	}
+
+	return flags
+}
+
+func setIf[T any](into *T, is bool, value T) {
+	if is {
+		*into = value
+	}
+}
+
+// nodeKeys are keys with a source for each node.
+type nodeKeys struct{ nodes []fleet.Keys }
+
+func (k *nodeKeys) Lease(ctx context.Context, node int) (fleet.Lease, error) {
+	return k.nodes[node].Lease(ctx, node)
+}
+
+// leasing makes keys, and says what it made and took back.
+type leasing struct{ minting *minting }
+
+func (l leasing) Lease(ctx context.Context, node int) (fleet.Lease, error) {
+	key, lease, err := l.minting.lease(ctx)
+	if err != nil {
+		return nil, err
+	}
+
+	if lease == nil { // a dry run
+		return fleet.GivenKey(key, true).Lease(ctx, node)
+	}
+
+	return fleetLease{lease}, nil
+}
+
+// fleetLease says what became of a key.
+type fleetLease struct{ lease *keyLease }
+
+func (l fleetLease) Key() authkey.Key { return l.lease.Key() }
+func (l fleetLease) Keep()            { l.lease.Keep() }
+
+func (l fleetLease) Release(ctx context.Context) error {
+	if l.lease.Kept() {
+		return nil
+	}
+
+	if err := l.lease.Release(ctx); err != nil {
+		return fmt.Errorf("revoke it with talos-tsbridge key revoke %s: %w", l.lease.ID(), errors.Join(err))
+	}
+
+	if !l.lease.minting.flags.quiet {
+		l.lease.minting.program.note("revoked auth key " + l.lease.ID() + ", because it was not delivered")
+	}
+
+	return nil
+}
