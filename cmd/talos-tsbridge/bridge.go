@@ -148,8 +148,6 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 		return err
 	}
 
-	p.delivered = true // what is written is in the folder, and not on standard output
-
 	summary, err := fleet.Run(ctx, plan.Plan, files, fleet.RunOptions{Keys: plan.keys})
 	p.noteOnRun(summary, flags.quiet)
 
