@@ -29,8 +29,9 @@ func AllowClientSecret() ParseOption {
 // Parse makes a [Key] of text, the way a person or a script stores it: blanks and line breaks around it are dropped.
 //
 // It refuses what would not register a node, or would do so in a way nobody wants: an empty text, blanks, line breaks,
-// quotation marks or characters outside ASCII inside the key, an API access token, a masked or redacted key, a "file:"
-// or "arn:" reference, and, without [AllowClientSecret], an OAuth client secret.
+// quotation marks or characters outside ASCII inside the key, an API access token, a masked or redacted key, a reference
+// that nothing resolved (op://, ref+, vault:, ${NAME}, {{ }}, ENC[...]), a line of an environment file, attributes behind
+// the ? of an auth key, and, without [AllowClientSecret], an OAuth client secret.
 //
 // An OAuth client secret is completed: tailscale makes a node that joins with one ephemeral and not pre-authorized
 // unless the secret says otherwise, so "?ephemeral=false&preauthorized=true" is appended as far as it does not.
@@ -45,15 +46,15 @@ func Parse(text string, opts ...ParseOption) (Key, error) {
 
 	text = strings.TrimSpace(text)
 
+	if err := checkReference(text); err != nil {
+		return Key{}, err
+	}
+
 	if err := checkCharacters(text); err != nil {
 		return Key{}, err
 	}
 
 	switch {
-	case strings.HasPrefix(text, "file:"):
-		return Key{}, errors.New("this is a file: reference, not an auth key: give the file's name as the key's source instead")
-	case strings.HasPrefix(text, "arn:"):
-		return Key{}, errors.New("this is the ARN of a parameter, not an auth key: the node cannot resolve it, give the key itself")
 	case strings.HasPrefix(text, secret.APIToken), strings.HasPrefix(text, secret.HeadscaleAPI):
 		return Key{}, errors.New("this is an API access token, not an auth key: it cannot register a node, and whoever has it owns the " +
 			"tailnet; create an auth key (tskey-auth-...)")
@@ -67,6 +68,9 @@ func Parse(text string, opts ...ParseOption) (Key, error) {
 		return parseClientSecret(text)
 	case text == secret.Tailscale, text == secret.AuthKey, text == secret.HeadscaleAuth:
 		return Key{}, errors.New("the auth key is only a prefix: copy the whole key")
+	case strings.HasPrefix(text, secret.Tailscale) && strings.Contains(text, "?"), strings.HasPrefix(text, secret.HeadscaleAuth) && strings.Contains(text, "?"):
+		return Key{}, errors.New("the auth key has attributes behind a ?, which only an OAuth client secret takes: an auth key has its own from its " +
+			"creation, leave them out")
 	case strings.HasPrefix(text, secret.Tailscale):
 		return newKey(text, KindAuth), nil
 	case strings.HasPrefix(text, secret.Headscale) && !strings.HasPrefix(text, secret.HeadscaleAuth):
@@ -75,6 +79,21 @@ func Parse(text string, opts ...ParseOption) (Key, error) {
 	}
 
 	return newKey(text, KindPreAuth), nil
+}
+
+// checkReference refuses what stands for a key that is elsewhere.
+func checkReference(text string) error {
+	switch {
+	case strings.HasPrefix(text, "file:"), strings.HasPrefix(text, "exec:"):
+		scheme, _, _ := strings.Cut(text, ":")
+
+		return errors.New("this is a " + scheme + ": reference, not an auth key: give it as the key's source instead")
+	case secret.Unresolved(text) == "":
+		return nil
+	}
+
+	return errors.New("this is " + secret.Unresolved(text) + ", not an auth key: give the key alone, or as the key's source the program that knows " +
+		"it (exec:op read op://VAULT/ITEM/FIELD), or what another tool will replace (placeholder:TEXT)")
 }
 
 // checkCharacters refuses what no auth key contains. These are the traces that copying and quoting leave.

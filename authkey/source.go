@@ -8,6 +8,8 @@ import (
 	"os"
 	"strings"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/command"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
@@ -16,7 +18,7 @@ const EnvAuthKey = "TS_AUTHKEY"
 
 // SourceUsage lists the texts that [ParseSource] takes. It is for the help texts of programs and changes with them: it is
 // no part of what is stable.
-const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, - (standard input), mint (a new key), none, placeholder:TEXT"
+const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, exec:COMMAND ARG... (what a program prints), - (standard input), mint (a new key), none, placeholder:TEXT"
 
 // maxSize bounds what is read from a file or standard input, in bytes. The longest keys, signed for tailnet lock, have
 // a few hundred.
@@ -33,6 +35,7 @@ const (
 	schemeNone        = "none"
 	schemeEnv         = "env"
 	schemeFile        = "file"
+	schemeExec        = "exec"
 	schemeStdin       = "-"
 	schemeMint        = "mint"
 	schemePlaceholder = "placeholder"
@@ -46,6 +49,10 @@ func FromEnv() Source { return Source{scheme: schemeEnv} }
 
 // FromFile is the file at path; it holds the key on one line.
 func FromFile(path string) Source { return Source{scheme: schemeFile, argument: path} }
+
+// FromProgram is what a program prints on its standard output, such as "op read op://VAULT/ITEM/FIELD". The line is split
+// into words as a shell splits it, nothing is expanded, and no shell runs it.
+func FromProgram(line string) Source { return Source{scheme: schemeExec, argument: line} }
 
 // FromStdin is standard input; it holds the key on one line.
 func FromStdin() Source { return Source{scheme: schemeStdin} }
@@ -74,6 +81,16 @@ func ParseSource(text string) (Source, error) {
 		}
 
 		return FromFile(argument), nil
+	case hasArgument && scheme == schemeExec:
+		if secret.Looks(argument) {
+			return Source{}, errors.New("exec: takes the program that prints the key, not the key")
+		}
+
+		if _, err := command.Split(argument); err != nil {
+			return Source{}, fmt.Errorf("exec: %w", err)
+		}
+
+		return FromProgram(argument), nil
 	case hasArgument && scheme == schemePlaceholder:
 		if _, err := Placeholder(argument); err != nil {
 			return Source{}, err
@@ -103,7 +120,7 @@ func (s Source) IsStdin() bool { return s.scheme == schemeStdin }
 // String returns the text that [ParseSource] reads, and "" for the zero Source.
 func (s Source) String() string {
 	switch s.scheme {
-	case schemeFile, schemePlaceholder:
+	case schemeFile, schemeExec, schemePlaceholder:
 		return s.scheme + ":" + s.argument
 	}
 
@@ -116,6 +133,11 @@ type Input struct {
 	LookupEnv func(name string) (string, bool)
 	// Stdin is standard input. Default: [os.Stdin].
 	Stdin io.Reader
+	// Environ is the environment of a program that prints the key; keys and API credentials are taken out of it. Default:
+	// [os.Environ].
+	Environ []string
+	// Stderr is where the standard error of such a program goes. Default: [os.Stderr].
+	Stderr io.Writer
 }
 
 // Read returns the key, parsed by [Parse] with opts; for [None] that is the zero Key. It fails for the zero Source and for
@@ -139,9 +161,14 @@ func (s Source) Read(ctx context.Context, in Input, opts ...ParseOption) (Key, e
 	case schemeEnv:
 		text, err = readEnv(in)
 	case schemeFile:
-		text, err = await(ctx, func() (string, error) { return readFile(s.argument) })
+		text, err = readFile(ctx, s.argument)
+	case schemeExec:
+		text, err = command.Runner{Environ: in.Environ, Stderr: in.Stderr}.Output(ctx, s.argument, maxSize)
+		if err != nil && context.Cause(ctx) == nil {
+			err = fmt.Errorf("auth key: %w", err)
+		}
 	case schemeStdin:
-		text, err = await(ctx, func() (string, error) { return readStdin(in) })
+		text, err = readStdin(ctx, in)
 	case schemeMint:
 		return Key{}, errors.New("a minted key is leased, not read: choose another source")
 	default:
@@ -160,34 +187,14 @@ func (s Source) Read(ctx context.Context, in Input, opts ...ParseOption) (Key, e
 	return key, nil
 }
 
-// await returns what read does, unless ctx ends before.
-func await(ctx context.Context, read func() (string, error)) (string, error) {
-	type result struct {
-		text string
-		err  error
-	}
-
-	done := make(chan result, 1)
-
-	go func() {
-		text, err := read()
-		done <- result{text, err}
-	}()
-
-	select {
-	case r := <-done:
-		return r.text, r.err
-	case <-ctx.Done():
-		return "", context.Cause(ctx)
-	}
-}
-
 func (s Source) describe() string {
 	switch s.scheme {
 	case schemeEnv:
 		return EnvAuthKey
 	case schemeFile:
 		return s.argument
+	case schemeExec:
+		return "the program"
 	}
 
 	return "standard input"
@@ -207,33 +214,32 @@ func readEnv(in Input) (string, error) {
 	return text, nil
 }
 
-func readFile(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
+func readFile(ctx context.Context, path string) (string, error) {
+	text, err := ctxio.ReadFile(ctx, path, maxSize)
+
+	switch {
+	case context.Cause(ctx) != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
 		return "", fmt.Errorf("auth key: %w", err)
 	}
 
-	defer file.Close() //nolint:errcheck // nothing was written
-
-	return readAll(file, path)
+	return string(text), nil
 }
 
-func readStdin(in Input) (string, error) {
-	if in.Stdin == nil {
-		return readAll(os.Stdin, "standard input")
+func readStdin(ctx context.Context, in Input) (string, error) {
+	stdin := in.Stdin
+	if stdin == nil {
+		stdin = os.Stdin
 	}
 
-	return readAll(in.Stdin, "standard input")
-}
+	text, err := ctxio.ReadAll(ctx, stdin, maxSize)
 
-func readAll(r io.Reader, name string) (string, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxSize+1))
-	if err != nil {
-		return "", fmt.Errorf("auth key from %s: %w", name, err)
-	}
-
-	if len(text) > maxSize {
-		return "", fmt.Errorf("auth key from %s: more than %d bytes, that is not an auth key", name, maxSize)
+	switch {
+	case context.Cause(ctx) != nil:
+		return "", context.Cause(ctx)
+	case err != nil:
+		return "", fmt.Errorf("auth key from standard input: %w", err)
 	}
 
 	return string(text), nil

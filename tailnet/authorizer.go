@@ -47,7 +47,15 @@ func (t *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	req = req.Clone(req.Context())
 
 	if t.authorizer.tokens == nil {
-		req.SetBasicAuth(t.authorizer.credential.secret(), "")
+		token, err := t.authorizer.credential.secret(req.Context())
+		if err != nil {
+			return nil, &Error{
+				Reason: ReasonCredentialRefused, Method: req.Method, Path: req.URL.EscapedPath(), Host: req.URL.Host, Attempts: 1,
+				Message: secret.Scrubber(nil).Line(err.Error()),
+			}
+		}
+
+		req.SetBasicAuth(token, "")
 
 		return t.transport.RoundTrip(req)
 	}

@@ -3,9 +3,6 @@ package tailnet
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io"
-	"os"
 	"strings"
 	"unicode"
 
@@ -59,90 +56,61 @@ type Credential struct {
 	kind CredentialKind
 	// clientID is no secret. Tailscale shows it in the admin console and in logs.
 	clientID string
-	// secret and identity are functions because a function is the one thing that no printer can look into.
-	secret   func() string
-	identity func(context.Context) (string, error)
+	// secret returns the token, the client's secret or the workload's identity token. It is a function because a function
+	// is the one thing that no printer can look into.
+	secret reader
 }
 
 type hidden = secret.Hidden
 
+func hide() hidden { return secret.Hide() }
+
 // APIToken makes a [Credential] of an API access token: tskey-api-..., or what Headscale's "apikeys create" prints.
+//
+// "file:PATH" instead of the token reads it from a file, and "exec:COMMAND ARG..." takes what a program prints, once, when it
+// is needed: see [Credential.Load].
 //
 // It refuses an empty text, blanks inside, and a secret of another kind; no error repeats any part of it.
 func APIToken(token string) (Credential, error) {
-	const what = "API access token"
-
-	token, err := checkSecret(what, token)
+	secret, err := readerOf("API access token", token, checkAPIToken)
 	if err != nil {
 		return Credential{}, err
 	}
 
-	switch {
-	case strings.HasPrefix(token, secret.ClientSecret):
-		return Credential{}, errors.New("the " + what + " is an OAuth client's secret: give it as that, with the client's ID")
-	case strings.HasPrefix(token, secret.AuthKey), strings.HasPrefix(token, secret.HeadscaleAuth):
-		return Credential{}, errors.New("the " + what + " is an auth key: it registers nodes and cannot make keys")
-	case token == secret.APIToken:
-		return Credential{}, errors.New("the " + what + " is only a prefix: copy the whole token")
-	}
-
-	return Credential{hidden: secret.Hide(), kind: CredentialAPIToken, secret: func() string { return token }}, nil
+	return Credential{hidden: hide(), kind: CredentialAPIToken, secret: once(secret)}, nil
 }
 
 // OAuthClient makes a [Credential] of an OAuth client's ID and secret (tskey-client-...). The client needs the scope
-// auth_keys, writable, and the tags of the keys that it is to make.
+// auth_keys, writable, and the tags of the keys that it is to make. "file:PATH" and "exec:COMMAND ARG..." are as in
+// [APIToken].
 //
 // It refuses empty texts, blanks inside, and a secret of another kind; no error repeats any part of either.
 func OAuthClient(id, text string) (Credential, error) {
-	const what = "OAuth client secret"
-
 	id, err := checkClientID(id)
 	if err != nil {
 		return Credential{}, err
 	}
 
-	text, err = checkSecret(what, text)
+	secret, err := readerOf("OAuth client secret", text, checkClientSecret)
 	if err != nil {
 		return Credential{}, err
 	}
 
-	switch {
-	case strings.HasPrefix(text, secret.APIToken):
-		return Credential{}, errors.New("the " + what + " is an API access token: give it as that, without a client ID")
-	case strings.HasPrefix(text, secret.AuthKey), strings.HasPrefix(text, secret.HeadscaleAuth):
-		return Credential{}, errors.New("the " + what + " is an auth key: it registers nodes and cannot make keys")
-	case strings.Contains(text, "?"):
-		return Credential{}, errors.New("the " + what + " has attributes behind a ?: they are for a node that joins with it, leave them out")
-	case text == secret.ClientSecret:
-		return Credential{}, errors.New("the " + what + " is only a prefix: copy the whole secret")
-	}
-
-	return Credential{hidden: secret.Hide(), kind: CredentialOAuthClient, clientID: id, secret: func() string { return text }}, nil
+	return Credential{hidden: hide(), kind: CredentialOAuthClient, clientID: id, secret: once(secret)}, nil
 }
 
 // WorkloadIdentity makes a [Credential] of a federated identity's client ID and an identity token: a JWT that the
-// identity provider issued. "file:PATH" instead of a token reads it from a file, again for each exchange, since what
-// writes such files replaces the token before it expires.
+// identity provider issued. "file:PATH" and "exec:COMMAND ARG..." are as in [APIToken], but again for each exchange, since
+// what writes such files replaces the token before it expires.
 //
 // It refuses empty texts and a token that is no JWT; no error repeats any part of it.
 func WorkloadIdentity(clientID, token string) (Credential, error) {
-	if path, ok := strings.CutPrefix(strings.TrimSpace(token), "file:"); ok {
-		switch {
-		case path == "":
-			return Credential{}, errors.New("file: needs the path of the file that holds the identity token")
-		case secret.Is(path):
-			return Credential{}, errors.New("file: takes the path of the file that holds the identity token, not the token")
-		}
-
-		return WorkloadIdentityFunc(clientID, func(context.Context) (string, error) { return readIdentityToken(path) })
-	}
-
-	token, err := checkIdentityToken(token)
+	secret, err := readerOf("identity token", token, checkIdentityToken)
 	if err != nil {
 		return Credential{}, err
 	}
 
-	return WorkloadIdentityFunc(clientID, func(context.Context) (string, error) { return token, nil })
+	return WorkloadIdentityFunc(clientID, secret)
 }
 
 // WorkloadIdentityFunc is [WorkloadIdentity] for a token that a function returns, such as one that asks the CI system
@@ -159,7 +127,22 @@ func WorkloadIdentityFunc(clientID string, token func(context.Context) (string, 
 		return Credential{}, errors.New("the identity token is missing")
 	}
 
-	return Credential{hidden: secret.Hide(), kind: CredentialWorkloadIdentity, clientID: clientID, identity: token}, nil
+	return Credential{hidden: hide(), kind: CredentialWorkloadIdentity, clientID: clientID, secret: token}, nil
+}
+
+// Load reads a token or client secret that is in a file or that a program knows, now rather than at the first call, where the
+// time that it takes counts: a program may have to ask a person. An identity token is read for each exchange instead.
+func (c Credential) Load(ctx context.Context) error {
+	switch c.kind {
+	case CredentialNone:
+		return ErrNoCredentials
+	case CredentialWorkloadIdentity:
+		return nil
+	}
+
+	_, err := c.secret(ctx)
+
+	return err
 }
 
 // Kind tells what sort of credential this is. It is [CredentialNone] for the zero Credential.
@@ -175,6 +158,9 @@ func checkSecret(what, text string) (string, error) {
 	switch {
 	case text == "":
 		return "", errors.New("the " + what + " is empty")
+	case secret.Unresolved(text) != "":
+		return "", errors.New("the " + what + " is " + secret.Unresolved(text) + ": give the secret alone, file:PATH, or the program that knows it, such as " +
+			"exec:op read op://VAULT/ITEM/FIELD")
 	case text == secret.Redacted, strings.Contains(text, "*"):
 		return "", errors.New("the " + what + " is redacted: only its creation shows it whole, create another one")
 	case strings.ContainsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || r == '"' || r == '\'' }):
@@ -201,6 +187,48 @@ func checkClientID(text string) (string, error) {
 	return text, nil
 }
 
+func checkAPIToken(text string) (string, error) {
+	const what = "API access token"
+
+	text, err := checkSecret(what, text)
+	if err != nil {
+		return "", err
+	}
+
+	switch {
+	case strings.HasPrefix(text, secret.ClientSecret):
+		return "", errors.New("the " + what + " is an OAuth client's secret: give it as that, with the client's ID")
+	case strings.HasPrefix(text, secret.AuthKey), strings.HasPrefix(text, secret.HeadscaleAuth):
+		return "", errors.New("the " + what + " is an auth key: it registers nodes and cannot make keys")
+	case text == secret.APIToken:
+		return "", errors.New("the " + what + " is only a prefix: copy the whole token")
+	}
+
+	return text, nil
+}
+
+func checkClientSecret(text string) (string, error) {
+	const what = "OAuth client secret"
+
+	text, err := checkSecret(what, text)
+	if err != nil {
+		return "", err
+	}
+
+	switch {
+	case strings.HasPrefix(text, secret.APIToken):
+		return "", errors.New("the " + what + " is an API access token: give it as that, without a client ID")
+	case strings.HasPrefix(text, secret.AuthKey), strings.HasPrefix(text, secret.HeadscaleAuth):
+		return "", errors.New("the " + what + " is an auth key: it registers nodes and cannot make keys")
+	case strings.Contains(text, "?"):
+		return "", errors.New("the " + what + " has attributes behind a ?: they are for a node that joins with it, leave them out")
+	case text == secret.ClientSecret:
+		return "", errors.New("the " + what + " is only a prefix: copy the whole secret")
+	}
+
+	return text, nil
+}
+
 func checkIdentityToken(text string) (string, error) {
 	const what = "identity token"
 
@@ -215,28 +243,4 @@ func checkIdentityToken(text string) (string, error) {
 	}
 
 	return text, nil
-}
-
-// maxIdentityToken bounds what is read as an identity token, in bytes. Tokens with many claims have a few thousand.
-const maxIdentityToken = 64 << 10
-
-func readIdentityToken(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", fmt.Errorf("identity token: %w", err)
-	}
-
-	defer file.Close() //nolint:errcheck // nothing was written
-
-	text, err := io.ReadAll(io.LimitReader(file, maxIdentityToken))
-	if err != nil {
-		return "", fmt.Errorf("identity token: %w", err)
-	}
-
-	token, err := checkIdentityToken(string(text))
-	if err != nil {
-		return "", fmt.Errorf("%s: %w", path, err)
-	}
-
-	return token, nil
 }

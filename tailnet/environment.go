@@ -14,12 +14,20 @@ const (
 	EnvClientID      = "TAILSCALE_OAUTH_CLIENT_ID"
 	EnvClientSecret  = "TAILSCALE_OAUTH_CLIENT_SECRET"
 	EnvIdentityToken = "TAILSCALE_IDENTITY_TOKEN"
+	EnvAudience      = "TAILSCALE_AUDIENCE"
 	EnvTailnet       = "TAILSCALE_TAILNET"
 	EnvBaseURL       = "TAILSCALE_BASE_URL"
 
 	EnvClientIDShort     = "TS_API_CLIENT_ID"
 	EnvClientSecretShort = "TS_API_CLIENT_SECRET"
 	EnvBaseURLShort      = "TS_BASE_URL"
+)
+
+// The variables with which a job of GitHub Actions asks for its identity token. Jobs with the permission id-token: write have
+// them.
+const (
+	envGitHubURL   = "ACTIONS_ID_TOKEN_REQUEST_URL"
+	envGitHubToken = "ACTIONS_ID_TOKEN_REQUEST_TOKEN"
 )
 
 // EnvUsage lists the variables that make a [Credential]. It is for the help texts of programs and changes with them: it is no
@@ -29,6 +37,10 @@ const EnvUsage = EnvAPIKey + ", " + EnvClientID + " with " + EnvClientSecret + "
 
 // CredentialFromEnv makes a [Credential] of environment variables: see [EnvUsage]. lookup is as [os.LookupEnv], which
 // is also the default when it is nil; a variable that is empty or blank counts as not set.
+//
+// A secret may be given as "file:PATH" or "exec:COMMAND ARG...", as in [APIToken]. A client ID alone is a workload identity
+// in a job of GitHub Actions, which is asked for its identity token, for the audience in TAILSCALE_AUDIENCE, by default
+// "api.tailscale.com/" and the client ID.
 //
 // It returns [ErrNoCredentials] when none is set. Two kinds of credentials at once are an error that names both, and so
 // is one variable of each family for the same thing with different values: the wrong one would mint keys in the wrong
@@ -57,17 +69,20 @@ func CredentialFromEnv(lookup func(string) (string, bool)) (Credential, error) {
 
 	switch {
 	case tokenName != "":
-		return named(tokenName)(APIToken(token))
+		return fromVariables(tokenName)(APIToken(token))
 	case secretName != "" && idName == "":
 		return Credential{}, fmt.Errorf("%s is set and %s is not: an OAuth client has an ID and a secret, set both", secretName, EnvClientID)
 	case identityName != "" && idName == "":
 		return Credential{}, fmt.Errorf("%s is set and %s is not: set it to the client ID of the federated identity", identityName, EnvClientID)
 	case secretName != "":
-		return named(idName + ", " + secretName)(OAuthClient(id, secret))
+		return fromVariables(idName + ", " + secretName)(OAuthClient(id, secret))
 	case identityName != "":
-		return named(idName + ", " + identityName)(WorkloadIdentity(id, identity))
+		return fromVariables(idName + ", " + identityName)(WorkloadIdentity(id, identity))
+	case idName != "" && env.isGitHub():
+		return fromVariables(idName)(WorkloadIdentityFunc(id, env.githubToken(id)))
 	case idName != "":
-		return Credential{}, fmt.Errorf("%s is set and neither %s nor %s is: set the one that goes with the client",
+		return Credential{}, fmt.Errorf("%s is set and neither %s nor %s is: set the one that goes with the client "+
+			"(in GitHub Actions, the permission id-token: write does)",
 			idName, EnvClientSecret, EnvIdentityToken)
 	}
 
@@ -130,8 +145,8 @@ func (e *environment) get(names ...string) (value, name string) {
 	return value, name
 }
 
-// named puts the names of the variables before an error.
-func named(names string) func(Credential, error) (Credential, error) {
+// fromVariables puts the names of the variables before an error.
+func fromVariables(names string) func(Credential, error) (Credential, error) {
 	return func(credential Credential, err error) (Credential, error) {
 		if err != nil {
 			return Credential{}, fmt.Errorf("%s: %w", names, err)

@@ -111,7 +111,7 @@ func TestCredentialFromEnvFaults(t *testing.T) {
 		}, []string{"not a JWT"}},
 		{"JWT as file", map[string]string{
 			"TAILSCALE_OAUTH_CLIENT_ID": "kCLIENT", "TAILSCALE_IDENTITY_TOKEN": "file:" + canaryIdentity,
-		}, []string{"not the token"}},
+		}, []string{"not the secret itself"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			_, err := tailnet.CredentialFromEnv(lookup(test.env))

@@ -102,20 +102,19 @@ func (s *tokenSource) tags(ctx context.Context) string {
 func (s *tokenSource) fetch(ctx context.Context) (string, error) {
 	at, form := s.step(), url.Values{"grant_type": {"client_credentials"}}
 
+	text, err := s.credential.secret(ctx)
+	if err == nil && s.credential.kind == CredentialWorkloadIdentity {
+		text, err = checkIdentityToken(text)
+	}
+
+	if err != nil {
+		return "", s.failure(ReasonCredentialRefused, secret.Scrubber{text}.Line(err.Error()), ctx.Err())
+	}
+
 	var identity string
 
 	if s.credential.kind == CredentialWorkloadIdentity {
-		var err error
-
-		identity, err = s.credential.identity(ctx)
-		if err == nil {
-			identity, err = checkIdentityToken(identity)
-		}
-
-		if err != nil {
-			return "", s.failure(ReasonCredentialRefused, secret.Scrubber{identity}.Line(err.Error()), ctx.Err())
-		}
-
+		identity = text
 		form = url.Values{"client_id": {s.credential.clientID}, "jwt": {identity}}
 	}
 
@@ -129,7 +128,7 @@ func (s *tokenSource) fetch(ctx context.Context) (string, error) {
 	req.Header.Set("User-Agent", s.userAgent)
 
 	if at == stepToken {
-		req.SetBasicAuth(url.QueryEscape(s.credential.clientID), url.QueryEscape(s.credential.secret()))
+		req.SetBasicAuth(url.QueryEscape(s.credential.clientID), url.QueryEscape(text))
 	}
 
 	res, err := s.transport.send(req, at, identity)

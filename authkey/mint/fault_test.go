@@ -230,7 +230,7 @@ func TestMintFaults(t *testing.T) {
 		},
 		{
 			name: "web page with status 200, everywhere", kind: api, faults: faults{tailnettest.HTML("", 200)}, attempts: attempts{create: 1, list: 1},
-			want: []string{"a web page and not the API's", "base URL", `should one described "talos-tsbridge `},
+			want: []string{"a web page and not the API's", "base URL", `should a key described "talos-tsbridge `},
 		},
 		{
 			name: "web page with status 200, key made", kind: api, faults: faults{func() tailnettest.Fault {

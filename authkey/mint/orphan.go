@@ -55,7 +55,9 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 	case ok:
 		orphan = found
 	case id != "":
-	case err != nil && !alike(failed, err):
+	case alike(failed, err):
+		return fmt.Errorf("%w; should a key described %q turn up, revoke it, else it expires after %s", failed, request.Description, request.Expiry)
+	case err != nil:
 		return &OrphanError{Key: orphan, err: fmt.Errorf("%w; whether a key was made is unknown (%w)", failed, err)}
 	default:
 		return fmt.Errorf("%w; no key was left behind as far as the API tells; should one described %q turn up, revoke it, else it expires "+

@@ -13,6 +13,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/command"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
@@ -37,7 +38,8 @@ func (f *keyFlags) bind(cmd *cobra.Command) {
 
 	flags.StringVar(&f.tags, "key-tags", "",
 		"tags of a minted key, a comma-separated `list`, where they are not those of --advertise-tags: a node gets them without asking, as Headscale wants it")
-	flags.DurationVar(&f.expiry, "key-expiry", mint.DefaultExpiry, "how long a minted key can register a node: 1m to 2160h (90 days)")
+	f.expiry = mint.DefaultExpiry
+	flags.Var((*expiryFlag)(&f.expiry), "key-expiry", "how long a minted key can register a node, a `duration` from 1m to 90d")
 	flags.BoolVar(&f.reusable, "key-reusable", false, "mint a key for any number of nodes (default: for one)")
 	flags.BoolVar(&f.ephemeral, "key-ephemeral", false, "mint a key whose nodes are deleted from the tailnet soon after they go offline")
 	flags.BoolVar(&f.preauthorized, "key-preauthorized", true, "mint a key whose nodes need no approval")
@@ -56,6 +58,23 @@ func (f *keyFlags) options() mint.Options {
 	}
 
 	return options
+}
+
+// expiryFlag is a duration that may be given in days.
+type expiryFlag time.Duration
+
+func (e *expiryFlag) Set(text string) error {
+	expiry, err := mint.ParseExpiry(text)
+	*e = expiryFlag(expiry)
+
+	return err
+}
+
+func (e *expiryFlag) String() string { return time.Duration(*e).String() }
+
+// Type is how errors name what the flag takes.
+func (e *expiryFlag) Type() string {
+	return "duration: write minutes, hours or days, such as 15m, 24h or 90d"
 }
 
 // minting makes keys.
@@ -127,6 +146,11 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 		return key, nil, err
 	}
 
+	// a credential that a program knows takes the time of a person
+	if err := m.minter.Client.Credential.Load(ctx); err != nil {
+		return authkey.Key{}, nil, err
+	}
+
 	inFlight := m.program.undelivered.add(fmt.Sprintf("an auth key may have been made that nobody has: look for one described %q and revoke it, else it expires after %s",
 		m.flags.description, m.flags.expiry))
 	defer inFlight()
@@ -138,6 +162,10 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 
 	if !m.flags.quiet {
 		m.program.note(describe(made.Details()))
+	}
+
+	if !m.flags.quiet && len(made.Details().Tags) == 0 {
+		m.program.note(untagged)
 	}
 
 	lease := &keyLease{Lease: made, minting: m,
@@ -152,6 +180,11 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 
 	return made.Key(), lease, nil
 }
+
+// untagged is what a person has to know of a key without tags.
+const untagged = "the key has no tags: a node that joins with it belongs to the user of the credential, and its node key expires, after 180 days by " +
+	"default; a node that logs in once and whose key is used up cannot log in again then: give --advertise-tags (or --key-tags), or disable key expiry " +
+	"for the device (admin console, Machines)"
 
 func describe(key tailnet.Key) string {
 	tags := "without tags"
@@ -245,9 +278,16 @@ func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key
 		options = append(options, authkey.AllowClientSecret())
 	}
 
-	key, err = source.Read(ctx, authkey.Input{LookupEnv: p.environment.lookup, Stdin: p.stdin}, options...)
+	key, err = source.Read(ctx, authkey.Input{
+		LookupEnv: p.environment.lookup, Stdin: p.stdin, Environ: p.environment.childEnvironment(), Stderr: p.stderr,
+	}, options...)
 
-	if _, unreadable := errors.AsType[*fs.PathError](err); err != nil && !unreadable && context.Cause(ctx) == nil {
+	var (
+		unreadable *fs.PathError
+		failed     *command.Error
+	)
+
+	if err != nil && !errors.As(err, &unreadable) && !errors.As(err, &failed) && context.Cause(ctx) == nil {
 		err = usageError{err}
 	}
 

@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
@@ -30,8 +33,8 @@ the server from ` + tailnet.EnvBaseURL + `.`,
 
 func (p *program) keyMintCommand() *cobra.Command {
 	var (
-		flags  keyFlags
-		output string
+		flags          keyFlags
+		output, format string
 	)
 
 	cmd := &cobra.Command{
@@ -39,7 +42,7 @@ func (p *program) keyMintCommand() *cobra.Command {
 		Short: "Print a new auth key",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.printKey(cmd.Context(), &flags, output)
+			return p.printKey(cmd.Context(), &flags, output, format)
 		},
 	}
 
@@ -47,13 +50,31 @@ func (p *program) keyMintCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.advertised, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
 	flags.bind(cmd)
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
+	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the output: text, the key alone, or json, with its ID, tags and expiry")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "do everything but call the Tailscale API")
 	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no notes on standard error")
 
 	return cmd
 }
 
-func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) error {
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
+
+// mintedKey is what key mint prints for programs.
+type mintedKey struct {
+	Key     string    `json:"key"`
+	ID      string    `json:"id,omitempty"`
+	Tags    []string  `json:"tags"`
+	Expires time.Time `json:"expires,omitzero"`
+}
+
+func (p *program) printKey(ctx context.Context, flags *keyFlags, output, format string) error {
+	if format != formatText && format != formatJSON {
+		return usagef("--format %s is unknown: write text or json", quote.Value(format))
+	}
+
 	if err := p.checkReader(output); err != nil {
 		return err
 	}
@@ -70,7 +91,24 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output string) 
 
 	defer lease.release(ctx)
 
-	if err := p.write(ctx, output, []byte(key.Reveal()+"\n")); err != nil {
+	revealed := key.Reveal()
+	text := []byte(revealed + "\n")
+
+	if format == formatJSON {
+		shown := mintedKey{Key: revealed, Tags: []string{}}
+		if lease != nil {
+			shown.ID, shown.Expires = lease.ID(), lease.Expires()
+			shown.Tags = append(shown.Tags, lease.Details().Tags...)
+		}
+
+		if text, err = json.Marshal(shown); err != nil {
+			return err
+		}
+
+		text = append(text, '\n')
+	}
+
+	if err := p.write(ctx, output, text); err != nil {
 		return err
 	}
 

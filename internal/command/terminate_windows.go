@@ -1,0 +1,5 @@
+package command
+
+import "os"
+
+func terminate(process *os.Process) error { return process.Kill() }

@@ -1,0 +1,41 @@
+package secret
+
+import (
+	"regexp"
+	"strings"
+)
+
+// Unresolved says what a text is that stands for a secret and should have been replaced by it, such as "a 1Password
+// reference", and "" for any other.
+func Unresolved(text string) string {
+	for _, sign := range signs {
+		if strings.HasPrefix(text, sign.prefix) && (sign.anywhere == "" || strings.Contains(text, sign.anywhere)) {
+			return sign.name
+		}
+	}
+
+	switch {
+	case address.MatchString(text):
+		return "a URL"
+	case assignment.MatchString(text):
+		return "a line of an environment file"
+	}
+
+	return ""
+}
+
+var signs = []struct{ prefix, anywhere, name string }{
+	{"op://", "", "a 1Password reference"},
+	{"ref+", "", "a vals reference"},
+	{"vault:", "", "a Vault reference"},
+	{"arn:", "", "the ARN of a parameter"},
+	{"ENC[", "", "a value that SOPS encrypted"},
+	{"", "${", "a variable that nothing replaced"},
+	{"", "$(", "a command that nothing ran"},
+	{"", "{{", "a template that nothing rendered"},
+}
+
+var address = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
+
+// assignment is NAME=value, as in a file of variables. A key signed for tailnet lock has = too, and no such beginning.
+var assignment = regexp.MustCompile(`^(export\s+)?[A-Z_][A-Z0-9_]*=`)
