@@ -33,6 +33,15 @@ type exitError struct {
 
 func (e exitError) Unwrap() error { return e.error }
 
+// unseen is an error over which something could not be looked at, unless it is one in what the user wrote.
+func unseen(err error) error {
+	if _, ok := errors.AsType[usageError](err); ok {
+		return err
+	}
+
+	return exitError{err, exitUnseen}
+}
+
 // childExit is the exit code of a command that failed, and has said why.
 type childExit int
 

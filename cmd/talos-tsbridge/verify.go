@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -106,7 +105,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 }
 
 func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string) error {
-	checker, err := flags.checker(p.environment)
+	checker, err := p.checker(ctx, flags)
 	targets, targetsErr := verify.ParseTargets(args...)
 
 	if targetsErr != nil {
@@ -117,16 +116,16 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		return err
 	}
 
-	wanted, err := flags.wanted()
+	wanted, err := p.wanted(ctx, &flags.talosFlags)
 	if err != nil {
 		return err
 	}
 
 	if flags.manifest {
-		return p.printManifest(flags, targets, checker.MagicDNS)
+		return p.printManifest(ctx, flags, targets, checker.MagicDNS)
 	}
 
-	also, err := readResults(flags.also)
+	also, err := p.readResults(ctx, flags.also)
 	if err != nil {
 		return err
 	}
@@ -170,15 +169,15 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	return failureOf(found)
 }
 
-func (p *program) printManifest(flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
+func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
 	options := verify.ManifestOptions{
 		Image: flags.image, Timeout: flags.timeout, Wait: flags.wait, Insecure: flags.insecure, MagicDNS: magicDNS,
 	}
 
 	if flags.caFile != "" {
 		var err error
-		if options.CAs, err = os.ReadFile(flags.caFile); err != nil {
-			return exitError{fmt.Errorf("ca-file: %w", err), exitUnseen}
+		if options.CAs, err = p.readInput(ctx, "ca-file", flags.caFile); err != nil {
+			return unseen(err)
 		}
 	}
 
@@ -226,10 +225,10 @@ func (f *verifyFlags) check(args []string) error {
 }
 
 // checker returns the checker that the flags describe.
-func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
+func (p *program) checker(ctx context.Context, f *verifyFlags) (*verify.Checker, error) {
 	var faults []error
 
-	checker := &verify.Checker{Timeout: f.timeout, Wait: f.wait, Parallel: f.parallel, Insecure: f.insecure, From: verify.DetectPlace(env.lookup)}
+	checker := &verify.Checker{Timeout: f.timeout, Wait: f.wait, Parallel: f.parallel, Insecure: f.insecure, From: verify.DetectPlace(p.environment.lookup)}
 
 	if f.timeout <= 0 || f.wait < 0 {
 		faults = append(faults, usagef("timeout and wait are times: write such as --timeout 5s --wait 2m"))
@@ -254,7 +253,7 @@ func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
 		}
 	}
 
-	if err := f.useProxy(checker, env); err != nil {
+	if err := f.useProxy(checker, p.environment); err != nil {
 		faults = append(faults, err)
 	}
 
@@ -262,7 +261,7 @@ func (f *verifyFlags) checker(env environment) (*verify.Checker, error) {
 	case f.caFile != "" && f.insecure:
 		faults = append(faults, usagef("ca-file or insecure, not both: with insecure no certificate is verified"))
 	case f.caFile != "":
-		if checker.CAs, err = readCAs(f.caFile); err != nil {
+		if checker.CAs, err = p.readCAs(ctx, f.caFile); err != nil {
 			faults = append(faults, err)
 		}
 	}
@@ -306,10 +305,10 @@ func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
 	return nil
 }
 
-func readCAs(file string) (*x509.CertPool, error) {
-	text, err := os.ReadFile(file)
+func (p *program) readCAs(ctx context.Context, file string) (*x509.CertPool, error) {
+	text, err := p.readInput(ctx, "ca-file", file)
 	if err != nil {
-		return nil, exitError{fmt.Errorf("ca-file: %w", err), exitUnseen}
+		return nil, unseen(err)
 	}
 
 	pool := x509.NewCertPool()
@@ -321,13 +320,13 @@ func readCAs(file string) (*x509.CertPool, error) {
 }
 
 // readResults reads the results in reports of other runs.
-func readResults(files []string) ([]verify.Result, error) {
+func (p *program) readResults(ctx context.Context, files []string) ([]verify.Result, error) {
 	var results []verify.Result
 
 	for _, file := range files {
-		text, err := os.ReadFile(file)
+		text, err := p.readInput(ctx, "also", file)
 		if err != nil {
-			return nil, exitError{fmt.Errorf("also: %w", err), exitUnseen}
+			return nil, unseen(err)
 		}
 
 		read, err := report.Read(text)

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 
 	"github.com/spf13/pflag"
 
@@ -38,14 +36,14 @@ func (f *talosFlags) looksAtNodes() bool {
 }
 
 // wanted reads the patch that nodes are held against, if there is one.
-func (f *talosFlags) wanted() (*nodes.Wanted, error) {
+func (p *program) wanted(ctx context.Context, f *talosFlags) (*nodes.Wanted, error) {
 	if f.patchFile == "" {
 		return nil, nil //nolint:nilnil // none is wanted
 	}
 
-	text, err := os.ReadFile(f.patchFile)
+	text, err := p.readInput(ctx, "patch", f.patchFile)
 	if err != nil {
-		return nil, exitError{fmt.Errorf("patch: %w", err), exitUnseen}
+		return nil, unseen(err)
 	}
 
 	wanted, err := nodes.ParseWanted(text)

@@ -40,7 +40,7 @@ func Resolve(contract *config.VersionContract) (*config.VersionContract, error) 
 // It fails for what is no version and for one outside of the supported range.
 func Parse(version string) (*config.VersionContract, error) {
 	contract, err := config.ParseContractFromVersion(version)
-	if err != nil {
+	if err != nil || contract.Major == 0 {
 		return nil, fmt.Errorf("talos version %s is not a version: use one from %s to %s", quote.Value(version), Oldest, Newest)
 	}
 
