@@ -106,7 +106,11 @@ func (f *bridgeOutput) bind(cmd *cobra.Command) {
 }
 
 // printFleet prints the patch of one node of the file, or writes those of all.
-func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pflag.FlagSet, output *bridgeOutput) error {
+func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pflag.FlagSet, output *bridgeOutput, format string) error {
+	if _, err := destinationOf(flags.output); err != nil {
+		return err
+	}
+
 	file, err := fleet.Load(output.file)
 	if err != nil {
 		return usageError{err}
@@ -117,8 +121,10 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 		return usagef("--node prints one patch and --output-dir writes those of all nodes: give one of them")
 	case output.outputDir != "" && flags.output != "":
 		return usagef("--output is for one patch and --output-dir for those of all nodes: give one of them")
-	case output.node == "" && output.outputDir == "" && len(file.Nodes) != 1:
-		return usagef("%s has %d nodes: choose one with --node NAME, or write all with --output-dir DIR", output.file, len(file.Nodes))
+	case output.outputDir != "" && format != formatYAML:
+		return usagef("--format %s prints the patches of all nodes and --output-dir writes a file for each: give one of them", format)
+	case output.node == "" && output.outputDir == "" && format == formatYAML && len(file.Nodes) != 1:
+		return usagef("%s has %d nodes: choose one with --node NAME, write all with --output-dir DIR, or print all with --format json", output.file, len(file.Nodes))
 	case flags.base != "" || flags.replace:
 		return usagef("--base and --replace are for one machine config: leave them out, or -f")
 	}
@@ -135,6 +141,10 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 
 	if err := plan.checkSingle(); err != nil {
 		return err
+	}
+
+	if format == formatJSON {
+		return p.printAll(ctx, flags, plan)
 	}
 
 	if output.outputDir == "" {

@@ -127,12 +127,14 @@ func (l leasing) Lease(ctx context.Context, node int) (fleet.Lease, error) {
 type fleetLease struct{ lease *keyLease }
 
 func (l fleetLease) Key() authkey.Key { return l.lease.Key() }
-func (l fleetLease) Keep()            { l.lease.Keep() }
+func (l fleetLease) Keep()            { l.lease.keep() }
 
 func (l fleetLease) Release(ctx context.Context) error {
 	if l.lease.Kept() {
 		return nil
 	}
+
+	defer l.lease.ended()
 
 	if err := l.lease.Release(ctx); err != nil {
 		return fmt.Errorf("revoke it with talos-tsbridge key revoke %s: %w", l.lease.ID(), errors.Join(err))

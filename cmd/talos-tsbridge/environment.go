@@ -113,7 +113,7 @@ func collectVariables(cmd *cobra.Command, known map[string]bool) {
 
 // flagsOnly have no variable: what two commands mean different things by, so that a variable set for one would act on the
 // other, and what confirms or aims a single run.
-var flagsOnly = []string{"output", "image", "from", "yes", "force", "in-place", "unset"}
+var flagsOnly = []string{"output", "format", "image", "from", "yes", "force", "in-place", "unset"}
 
 // isVariable reports whether a flag can be given as a variable: most of ours can, and none of cobra's.
 func isVariable(flag *pflag.Flag) bool {

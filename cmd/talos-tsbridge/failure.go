@@ -2,12 +2,14 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
@@ -53,10 +55,7 @@ func (p *program) failStream(ctx context.Context, cmd *cobra.Command, failure er
 		return
 	}
 
-	text, err := yaml.Marshal(map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")})
-	if err != nil {
-		text = []byte(failureKey + ": true\n")
-	}
+	text := failureDocument(failure, cmd.Flag("format"))
 
 	if p.delivery == deliveredPart {
 		text = append([]byte("\n---\n"), text...)
@@ -88,6 +87,23 @@ func hasReader(path string) bool {
 	}
 
 	return file.Close() == nil
+}
+
+// failureDocument returns the document in the form that was asked for: JSON where that is, else YAML.
+func failureDocument(failure error, format *pflag.Flag) []byte {
+	document := map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")}
+
+	if format != nil && format.Value.String() == formatJSON {
+		if text, err := json.Marshal(document); err == nil {
+			return append(text, '\n')
+		}
+	}
+
+	if text, err := yaml.Marshal(document); err == nil {
+		return text
+	}
+
+	return []byte(failureKey + ": true\n")
 }
 
 // isStream reports whether a program may read a destination as it is written: neither a person nor a file.

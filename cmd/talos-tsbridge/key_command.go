@@ -57,10 +57,7 @@ func (p *program) keyMintCommand() *cobra.Command {
 	return cmd
 }
 
-const (
-	formatText = "text"
-	formatJSON = "json"
-)
+const formatText = "text"
 
 // mintedKey is what key mint prints for programs.
 type mintedKey struct {
