@@ -2,6 +2,8 @@ package verify
 
 import (
 	"bytes"
+	"crypto/rand"
+	_ "embed" // the Job's script
 	"encoding/pem"
 	"errors"
 	"fmt"
@@ -12,13 +14,26 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
-// DefaultImage is the public image that [Manifest] uses: curl's own, which has nc, nslookup and getent as well.
+// DefaultImage is the public image that [Manifest] uses: curl's own, which has nc, nslookup and getent as well. Its tag
+// changes in minor versions.
 const DefaultImage = "docker.io/curlimages/curl:8.14.1"
+
+// jobName is what the name of a Job begins with, and the value of the label app.kubernetes.io/name.
+const jobName = "talos-tsbridge-verify"
 
 // ManifestOptions says how a [Manifest] checks. The zero ManifestOptions are ready for use.
 type ManifestOptions struct {
+	// Name is that of the Job. A Job that exists is not run again when it is applied again, so the default is a name of its
+	// own for each manifest.
+	Name string
+	// From is [PlacePod] or [PlaceNode]: then the pod is in the network of its node, with the node's resolver. Default:
+	// PlacePod.
+	From Place
+	// OnNode is the Kubernetes node to run on, whatever its taints. Default: any, control planes included.
+	OnNode string
 	// Image has a shell, curl, getent, nc and nslookup, and needs neither root nor a writable file system. Default:
 	// [DefaultImage].
 	Image string
@@ -33,43 +48,46 @@ type ManifestOptions struct {
 	MagicDNS netip.AddrPort
 }
 
+// JobName returns a name for a Job that no other has.
+func JobName() string {
+	const digits = 6
+
+	return jobName + "-" + strings.ToLower(rand.Text()[:digits])
+}
+
 // Manifest returns a Kubernetes Job, as YAML, that tries the targets from a pod with the tools of a public image, and
-// says in its log what became of them. The Job fails when one is not reached. The pod meets the restricted Pod Security
-// Standard and has no service account token.
+// says in its log what became of them: for people, and at its end in a line of JSON a target, each a [Result]. The Job fails
+// when one is not reached. The pod has no service account token and stays out of service meshes; from PlacePod it meets the
+// restricted Pod Security Standard, from PlaceNode it takes a namespace that allows the host's network, such as kube-system.
 //
-//	talos-tsbridge verify --manifest tcp://100.82.13.87:8200 | kubectl apply -f -
-//	kubectl wait --for=condition=complete --timeout=2m job/talos-tsbridge-verify
-//	kubectl logs job/talos-tsbridge-verify
+//	talos-tsbridge verify --manifest --name check tcp://100.82.13.87:8200 | kubectl replace --force -f -
+//	kubectl logs -f --pod-running-timeout=2m job/check
 //
-// It fails without targets, for an image that is none, for a name server with another port than 53, which the tools cannot ask, and for CAs without
-// a certificate.
+// It fails without targets, for a name or an image that is none, for a name server with another port than 53, which the
+// tools cannot ask, and for CAs without a certificate.
 func Manifest(targets []Target, options ManifestOptions) ([]byte, error) {
 	if len(targets) == 0 {
 		return nil, errors.New("there is nothing to verify: write " + TargetUsage)
 	}
 
 	certificates, err := onlyCertificates(options.CAs)
-	faults := []error{err}
-
-	magic := orDefault(options.MagicDNS, DefaultMagicDNS())
-	if magic.Port() != dnsPort {
-		faults = append(faults, fmt.Errorf("magic-dns %s has a port that the tools in the pod cannot ask: leave it out", magic))
-	}
+	faults := []error{err, options.check()}
 
 	image := orDefault(options.Image, DefaultImage)
-	if !isImageName(image) {
-		faults = append(faults, fmt.Errorf("image %s is not the name of an image: write one such as %s", quote.Value(image), DefaultImage))
+	script := jobScript{
+		timeout: seconds(orDefault(options.Timeout, DefaultTimeout)), wait: seconds(options.Wait), place: orDefault(options.From, PlacePod),
+		magic: tailaddr.MagicDNS4().String() + " " + tailaddr.MagicDNS6().String(),
 	}
 
-	script := jobScript{
-		Timeout: seconds(orDefault(options.Timeout, DefaultTimeout)), Wait: seconds(options.Wait), MagicDNS: magic.Addr().String(),
+	if options.MagicDNS.IsValid() {
+		script.magic = options.MagicDNS.Addr().String()
 	}
 
 	switch {
 	case options.Insecure:
-		script.Curl = " --insecure"
+		script.curl = "--insecure"
 	case certificates != "":
-		script.Curl = " --cacert /etc/talos-tsbridge/ca.crt"
+		script.curl = "--cacert /etc/talos-tsbridge/ca.crt"
 	}
 
 	for _, target := range targets {
@@ -80,25 +98,60 @@ func Manifest(targets []Target, options ManifestOptions) ([]byte, error) {
 			continue
 		}
 
-		script.Checks = append(script.Checks, check)
+		script.checks = append(script.checks, check)
 	}
 
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
 
-	commands, err := fill(scriptText, script)
-	if err != nil {
-		return nil, err
-	}
-
-	// each target gets its time at most twice over, and an image has to be pulled
-	const pulling = 120
+	// each target gets its time a few times over, and an image has to be pulled
+	const pulling, tries = 120, 8
 
 	return fill(manifestText, struct {
-		Image, CAs, Script string
-		Deadline           int
-	}{image, certificates, string(commands), pulling + script.Wait + 2*len(targets)*(2*script.Timeout)})
+		Name, Image, OnNode, CAs, Script string
+		Host                             bool
+		Deadline                         int
+	}{
+		orDefault(options.Name, JobName()), scalar(image), options.OnNode, certificates, script.String(), script.place == PlaceNode,
+		pulling + script.wait + tries*len(targets)*script.timeout,
+	})
+}
+
+// check returns what is wrong with the options beside the certificates.
+func (o ManifestOptions) check() error {
+	var faults []error
+
+	if o.MagicDNS.IsValid() && o.MagicDNS.Port() != dnsPort {
+		faults = append(faults, fmt.Errorf("magic-dns %s has a port that the pod's nslookup cannot ask: leave it out", o.MagicDNS))
+	}
+
+	if image := orDefault(o.Image, DefaultImage); !isImageName(image) {
+		faults = append(faults, fmt.Errorf("image %s is not the name of an image: write one such as %s", quote.Value(image), DefaultImage))
+	}
+
+	if o.From == PlaceHost {
+		faults = append(faults, errors.New("from host is not where a Job runs: write pod or node"))
+	}
+
+	for option, name := range map[string]string{"name": o.Name, "on-node": o.OnNode} {
+		const longest = 63
+
+		if parsed, err := parseName(orDefault(name, "x")); err != nil || parsed != orDefault(name, "x") || strings.Contains(name, "_") || option == "name" && len(name) > longest {
+			faults = append(faults, fmt.Errorf("%s %s is not a name in Kubernetes: lower-case letters, digits, dashes and dots", option, quote.Value(name)))
+		}
+	}
+
+	return errors.Join(faults...)
+}
+
+// scalar writes text as a scalar of YAML that is read as text: quoted where it could be read as a number or a boolean.
+func scalar(text string) string {
+	if strings.Contains(text, "/") && !strings.HasSuffix(text, ":") {
+		return text
+	}
+
+	return strconv.Quote(text)
 }
 
 // fill fills a template. It is parsed here and not at the start of the program, which most runs of would pay for nothing.
@@ -147,11 +200,23 @@ func onlyCertificates(text []byte) (string, error) {
 
 func seconds(d time.Duration) int { return int((d + time.Second - 1) / time.Second) }
 
-// jobScript is what the template of the script is filled with.
+// jobText is the script of the Job, without what differs between Jobs.
+//
+//go:embed job.sh
+var jobText string
+
+// jobScript is what differs between the scripts of Jobs.
 type jobScript struct {
-	Timeout, Wait  int
-	MagicDNS, Curl string
-	Checks         []string
+	timeout, wait int
+	place         Place
+	magic, curl   string
+	checks        []string
+}
+
+// String returns the whole script.
+func (s jobScript) String() string {
+	return fmt.Sprintf("timeout=%d wait=%d place=%s magic='%s' curl_options='%s'\n\n%s\ncheck_all() {\n  %s\n}\n\nmain\n",
+		s.timeout, s.wait, s.place, s.magic, s.curl, jobText, strings.Join(s.checks, "\n  "))
 }
 
 // shellCheck returns the call of the script's function for a target. What a target can hold needs no more than single
@@ -169,17 +234,17 @@ func shellCheck(target Target) (string, error) {
 	case KindHTTPS:
 		url := "https://" + target.hostPort() + target.path
 		if target.address.IsValid() {
-			return call("check_https", url, "--resolve", target.hostPort()+":"+bracketed(target.address.String())), nil
+			return call("check_https", target.host, port, url, "--resolve", target.hostPort()+":"+bracketed(target.address.String())), nil
 		}
 
-		return call("check_https", url), nil
+		return call("check_https", target.host, port, url), nil
 	case KindDNS:
 		if !target.server.IsValid() {
 			return call("check_name", target.host), nil
 		}
 
 		if target.server.Port() != dnsPort {
-			return "", fmt.Errorf("target %s asks a port that the tools in the pod cannot ask: leave the port out", target)
+			return "", fmt.Errorf("target %s asks a port, and the pod's nslookup can only ask port 53: leave the port out", target)
 		}
 
 		return call("check_dns", target.host, target.server.Addr().String()), nil
@@ -190,85 +255,11 @@ func shellCheck(target Target) (string, error) {
 	return "", errors.New("a target is empty: write " + TargetUsage)
 }
 
-// scriptText is a template of a POSIX shell script for the tools of Alpine.
-const scriptText = `timeout={{.Timeout}}
-reached=; unnamed=; failed=
-
-report() { # TARGET STATUS DETAIL
-  if [ "$2" = 0 ]; then echo "ok      $1${3:+  $3}"; else failed=1; echo "FAILED  $1${3:+  $3}"; fi
-}
-
-lookup() { # NAME SERVER
-  answer=$(nslookup -timeout="$timeout" -type=a "$1." "$2" 2>&1)
-  case $answer in *Name:*) return 0 ;; esac
-  answer6=$(nslookup -timeout="$timeout" -type=aaaa "$1." "$2" 2>&1)
-  case $answer6 in *Name:*) answer=$answer6; return 0 ;; esac
-  return 1
-}
-
-short() { echo "$1" | tr -s '\n\t ' ' ' | cut -c 1-200 | sed 's/ *$//'; }
-
-check_tcp() { # TARGET HOST PORT
-  detail=$(nc -z -w "$timeout" "$2" "$3" 2>&1); status=$?
-  [ "$status" = 0 ] && reached=1
-  report "$1" "$status" "$(short "$detail")"
-}
-
-check_https() { # TARGET URL [--resolve NAME:PORT:IP]
-  target=$1 url=$2; shift 2
-  detail=$(curl -sS -o /dev/null --noproxy '*' --connect-timeout "$timeout" --max-time $((2 * timeout)){{.Curl}} "$@" \
-    -w 'status %{http_code}, %{remote_ip}, TLS after %{time_appconnect} s' "$url" 2>&1); status=$?
-  [ "$status" = 0 ] && reached=1
-  report "$target" "$status" "$(short "$detail")"
-}
-
-check_dns() { # TARGET NAME SERVER
-  lookup "$2" "$3"; report "$1" "$?" "$(short "$answer")"
-}
-
-check_name() { # TARGET NAME
-  detail=$(getent hosts "$2"); status=$?
-  if [ "$status" != 0 ]; then unnamed=1; detail='the cluster does not resolve it'; fi
-  report "$1" "$status" "$(short "$detail")"
-}
-
-check_tailnet() { # TARGET NAME
-  detail=$(getent hosts "$2"); status=$?
-  if [ "$status" != 0 ]; then
-    unnamed=1
-    if lookup "$2" '{{.MagicDNS}}'; then reached=1; detail='MagicDNS has it, the cluster does not resolve it'
-    else detail='neither MagicDNS nor the cluster resolves it'; fi
-  else
-    case $detail in
-      100.6[4-9].*|100.[7-9][0-9].*|100.1[01][0-9].*|100.12[0-7].*|fd7a:115c:a1e0:*) ;;
-      *) status=1; detail="it resolves to $detail, which is no address of a tailnet" ;;
-    esac
-  fi
-  report "$1" "$status" "$(short "$detail")"
-}
-
-check_all() {
-  reached=; unnamed=; failed=
-{{- range .Checks}}
-  {{.}}
-{{- end}}
-}
-
-end=$(($(date +%s) + {{.Wait}}))
-while check_all; [ -n "$failed" ] && [ "$(date +%s)" -lt "$end" ]; do echo 'trying again'; sleep 2; done
-
-if [ -n "$unnamed" ] && [ -n "$reached" ]; then
-  echo 'The tailnet is reached and its names do not resolve in pods, which is so unless they are bridged: with static hosts'
-  echo '(talos-tsbridge --static-host), the resolver of MagicDNS on the nodes (--magicdns resolver), or a stub zone in CoreDNS.'
-fi
-[ -z "$failed" ]
-`
-
 const manifestText = `
 {{- if .CAs}}apiVersion: v1
 kind: ConfigMap
 metadata:
-  name: talos-tsbridge-verify
+  name: {{.Name}}
   labels:
     app.kubernetes.io/name: talos-tsbridge-verify
 data:
@@ -277,7 +268,7 @@ data:
 {{end}}apiVersion: batch/v1
 kind: Job
 metadata:
-  name: talos-tsbridge-verify
+  name: {{.Name}}
   labels:
     app.kubernetes.io/name: talos-tsbridge-verify
 spec:
@@ -288,8 +279,30 @@ spec:
     metadata:
       labels:
         app.kubernetes.io/name: talos-tsbridge-verify
+        sidecar.istio.io/inject: "false"
+        istio.io/dataplane-mode: none
+        kuma.io/sidecar-injection: disabled
+      annotations:
+        sidecar.istio.io/inject: "false"
+        linkerd.io/inject: disabled
+        consul.hashicorp.com/connect-inject: "false"
     spec:
       restartPolicy: Never
+{{- if .OnNode}}
+      nodeName: {{.OnNode}}
+{{- end}}
+{{- if .Host}}
+      hostNetwork: true
+      dnsPolicy: Default
+{{- end}}
+      tolerations:
+{{- if .OnNode}}
+        - operator: Exists
+{{- else}}
+        - key: node-role.kubernetes.io/control-plane
+          operator: Exists
+          effect: NoSchedule
+{{- end}}
       automountServiceAccountToken: false
       enableServiceLinks: false
       securityContext:
@@ -311,7 +324,7 @@ spec:
               drop: [ALL]
           resources:
             requests: {cpu: 10m, memory: 16Mi}
-            limits: {memory: 64Mi}
+            limits: {cpu: 200m, memory: 64Mi}
 {{- if .CAs}}
           volumeMounts:
             - name: ca
@@ -320,7 +333,7 @@ spec:
       volumes:
         - name: ca
           configMap:
-            name: talos-tsbridge-verify
+            name: {{.Name}}
 {{- end}}
 `
 

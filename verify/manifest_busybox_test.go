@@ -41,7 +41,7 @@ func TestManifestScriptInBusyBox(t *testing.T) {
 	t.Cleanup(func() { _ = server.Shutdown() })
 
 	tools := t.TempDir()
-	for _, tool := range []string{"sh", "nslookup", "tr", "cut", "sed", "sleep", "date"} {
+	for _, tool := range []string{"sh", "nslookup", "tr", "cut", "sed", "sleep", "date", "tail", "sort", "grep"} {
 		require.NoError(t, os.Symlink(busybox, filepath.Join(tools, tool)))
 	}
 
@@ -59,8 +59,8 @@ func TestManifestScriptInBusyBox(t *testing.T) {
 	assert.Equal(t, 1, exit.ExitCode())
 	assert.Contains(t, string(output), "ok      dns://ok.test@127.0.0.153  ")
 	assert.Contains(t, string(output), "ok      dns://six.test@127.0.0.153  ")
-	assert.Contains(t, string(output), "FAILED  dns://nx.test@127.0.0.153  ")
+	assert.Contains(t, string(output), "FAILED  dns://nx.test@127.0.0.153  no-such-name: ")
 	assert.Contains(t, string(output), "NXDOMAIN")
-	assert.Contains(t, string(output), "FAILED  dns://fail.test@127.0.0.153  ")
+	assert.Contains(t, string(output), "FAILED  dns://fail.test@127.0.0.153  servfail: ")
 	assert.NotContains(t, string(output), "not found", "a tool that the script needs and this test does not give")
 }

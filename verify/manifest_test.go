@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +18,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // decodeJob decodes a manifest against the Kubernetes types: an unknown or doubled field, or one of another type, fails.
@@ -81,7 +83,44 @@ func TestManifestIsRestricted(t *testing.T) {
 	assert.Empty(t, container.SecurityContext.Capabilities.Add)
 	assert.Nil(t, container.SecurityContext.Privileged)
 	assert.Equal(t, []string{"/bin/sh", "-c"}, container.Command)
-	assert.False(t, container.Resources.Limits.Memory().IsZero())
+
+	// what a quota of the namespace may ask for
+	for _, list := range []corev1.ResourceList{container.Resources.Requests, container.Resources.Limits} {
+		assert.False(t, list.Cpu().IsZero() || list.Memory().IsZero())
+	}
+
+	assert.Equal(t, []corev1.Toleration{{Key: "node-role.kubernetes.io/control-plane", Operator: corev1.TolerationOpExists, Effect: corev1.TaintEffectNoSchedule}}, pod.Tolerations)
+	assert.Equal(t, "false", job.Spec.Template.Labels["sidecar.istio.io/inject"])
+	assert.Equal(t, "disabled", job.Spec.Template.Annotations["linkerd.io/inject"])
+}
+
+// Each Job has a name of its own, since one that is there is not run again.
+func TestManifestPlaces(t *testing.T) {
+	t.Parallel()
+
+	first, _ := decodeJob(t, manifest(t, verify.ManifestOptions{}, vaultTCP))
+	second, _ := decodeJob(t, manifest(t, verify.ManifestOptions{}, vaultTCP))
+	assert.NotEqual(t, first.Name, second.Name)
+
+	job, _ := decodeJob(t, manifest(t, verify.ManifestOptions{Name: "check", From: verify.PlaceNode, OnNode: "lab-worker-1", Image: "true"}, vaultTCP))
+	assert.Equal(t, "check", job.Name)
+
+	pod := job.Spec.Template.Spec
+	assert.True(t, pod.HostNetwork)
+	assert.Equal(t, corev1.DNSDefault, pod.DNSPolicy)
+	assert.Equal(t, "lab-worker-1", pod.NodeName)
+	assert.Equal(t, []corev1.Toleration{{Operator: corev1.TolerationOpExists}}, pod.Tolerations)
+	assert.Equal(t, "true", pod.Containers[0].Image)
+
+	targets, err := verify.ParseTargets(vaultTCP)
+	require.NoError(t, err)
+
+	for _, wrong := range []verify.ManifestOptions{
+		{Name: "Check"}, {Name: "a b"}, {Name: "a'b"}, {Name: strings.Repeat("a", 64)}, {OnNode: "lab\nworker"}, {From: verify.PlaceHost},
+	} {
+		_, err := verify.Manifest(targets, wrong)
+		require.Error(t, err)
+	}
 }
 
 func TestManifestCAs(t *testing.T) {
@@ -118,15 +157,15 @@ func TestManifestScript(t *testing.T) {
 
 	tools := t.TempDir()
 	for name, script := range map[string]string{
-		"nc":   `echo "nc $*" >> "$CALLS"; [ "$4 $5" = "100.82.13.87 8200" ] || { echo "nc: connection refused"; exit 1; }`,
-		"curl": `echo "curl $*" >> "$CALLS"; case "$*" in *100.82.13.87*) printf 'status 200';; *) echo "curl: (28) timed out" >&2; exit 28;; esac`,
+		"nc":   `echo "nc $*" >> "$CALLS"; [ "$5 $6" = "100.82.13.87 8200" ] || { echo "nc: 100.82.13.87: Connection refused"; exit 1; }`,
+		"curl": `echo "curl $*" >> "$CALLS"; printf ''; case "$*" in *100.82.13.87*) printf '\nstatus 200, 100.82.13.87, TLS after 0.05 s, connected after 0.01 s';; *) echo "curl: (28) timed out" >&2; exit 28;; esac`,
 		"nslookup": `echo "nslookup $*" >> "$CALLS"
 case "$4 $3" in
   "100.100.100.100 lushycorp-vault.magellanic-gondola.ts.net.") printf 'Server: x\n\nName: v\nAddress: 100.82.13.87\n';;
   *) echo "** server can't find it: NXDOMAIN"; exit 1;;
 esac`,
 		"sleep":  `exec /bin/sleep 0.2`,
-		"getent": `echo "getent $*" >> "$CALLS"; case $2 in bridged) echo "100.82.13.87  bridged";; lan) echo "192.168.1.5  lan";; *) exit 2;; esac`,
+		"getent": `echo "getent $*" >> "$CALLS"; [ "$1" = hosts ] || exit 1; case $2 in bridged) echo "100.82.13.87  bridged";; lan) echo "192.168.1.5  lan";; *) exit 2;; esac`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(tools, name), []byte("#!/bin/sh\n"+script+"\n"), 0o700))
 	}
@@ -149,8 +188,8 @@ esac`,
 	log, calls, err := run(verify.ManifestOptions{Timeout: 3 * time.Second}, vaultTCP, vaultTLS)
 	require.NoError(t, err, log)
 	assert.Contains(t, log, "ok      "+vaultTCP)
-	assert.Contains(t, log, "ok      "+vaultTLS+"  status 200\n")
-	assert.Contains(t, calls, "nc -z -w 3 100.82.13.87 8200\n")
+	assert.Contains(t, log, "ok      "+vaultTLS+"  status 200, 100.82.13.87, TLS after 0.05 s")
+	assert.Contains(t, calls, "nc -vv -z -w 3 100.82.13.87 8200\n")
 	assert.Contains(t, calls, "--max-time 6 --resolve "+vaultName+":8200:100.82.13.87 ")
 	assert.Contains(t, calls, " https://"+vaultName+":8200/\n")
 
@@ -158,14 +197,35 @@ esac`,
 		vaultTCP, vaultDNS, magicDNS, "tailnet://"+vaultName, "tailnet://bridged", "tailnet://lan", "tcp://100.82.13.87:1",
 		"https://lan:8200/?a=b&c=(d)", "https://v6.test/@fd7a:115c:a1e0::1", "dns://nx.test@10.96.0.10")
 	require.Error(t, err)
-	assert.Contains(t, log, "FAILED  "+vaultDNS+"  the cluster does not resolve it")
+	assert.Contains(t, log, "FAILED  "+vaultDNS+"  no-such-name: the cluster does not resolve it")
 	assert.Contains(t, log, "ok      "+magicDNS)
-	assert.Contains(t, log, "FAILED  tailnet://"+vaultName+"  MagicDNS has it, the cluster does not resolve it")
-	assert.Contains(t, log, "ok      tailnet://bridged  100.82.13.87 bridged")
-	assert.Contains(t, log, "FAILED  tailnet://lan  it resolves to 192.168.1.5 lan, which is no address of a tailnet")
-	assert.Contains(t, log, "FAILED  tcp://100.82.13.87:1  nc: connection refused")
-	assert.Contains(t, log, "FAILED  dns://nx.test@10.96.0.10  ** server can't find it: NXDOMAIN")
+	assert.Contains(t, log, "FAILED  tailnet://"+vaultName+"  no-such-name: MagicDNS has it, the cluster does not resolve it")
+	assert.Contains(t, log, "ok      tailnet://bridged  100.82.13.87\n")
+	assert.Contains(t, log, "FAILED  tailnet://lan  not-tailnet: it resolves to 192.168.1.5, which is no address of a tailnet")
+	assert.Contains(t, log, "FAILED  tcp://100.82.13.87:1  refused: ")
+	assert.Contains(t, log, "FAILED  dns://nx.test@10.96.0.10  no-such-name: ** server can't find it: NXDOMAIN")
 	assert.Contains(t, log, "its names do not resolve in pods")
+
+	// the log is what --also reads, as it is
+	results, err := report.Read([]byte(log))
+	require.NoError(t, err)
+	require.Len(t, results, 10)
+
+	outcomes := map[string]verify.Outcome{}
+	for _, result := range results {
+		assert.Equal(t, verify.PlacePod, result.From)
+		outcomes[result.Target] = result.Outcome
+	}
+
+	assert.Equal(t, map[string]verify.Outcome{
+		vaultTCP: verify.OutcomeOK, vaultDNS: verify.OutcomeNoSuchName, magicDNS: verify.OutcomeOK, "tailnet://" + vaultName: verify.OutcomeNoSuchName,
+		"tailnet://bridged": verify.OutcomeOK, "tailnet://lan": verify.OutcomeNotTailnet, "tcp://100.82.13.87:1": verify.OutcomeRefused,
+		"https://lan:8200/?a=b&c=(d)": verify.OutcomeTimeout, "https://v6.test/@fd7a:115c:a1e0::1": verify.OutcomeTimeout,
+		"dns://nx.test@10.96.0.10": verify.OutcomeNoSuchName,
+	}, outcomes)
+	assert.Equal(t, netip.MustParseAddr("100.82.13.87"), results[2].Address)
+	assert.Equal(t, verify.OutcomeOK, results[3].MagicDNS.Outcome)
+	assert.Contains(t, codes(verify.Diagnose(results)), verify.CodeNamesNotBridged)
 	assert.Contains(t, calls, "--insecure --resolve v6.test:443:[fd7a:115c:a1e0::1] ")
 	assert.Contains(t, calls, " https://lan:8200/?a=b&c=(d)\n")
 

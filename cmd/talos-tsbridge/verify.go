@@ -1,16 +1,20 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
+	"sigs.k8s.io/yaml"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -55,6 +59,8 @@ type verifyFlags struct {
 
 	manifest bool
 	image    string
+	name     string
+	onNode   string
 
 	talosFlags
 	deviceFlags
@@ -94,8 +100,11 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
 	flags.BoolVar(&f.quiet, "quiet", false, "no progress on standard error")
 
-	flags.BoolVar(&f.manifest, "manifest", false, "print a Kubernetes Job that verifies the targets from a pod, instead of verifying them")
+	flags.BoolVar(&f.manifest, "manifest", false, "print a Kubernetes Job that verifies the targets from a pod, or with --from node from a node's network")
 	flags.StringVar(&f.image, "image", verify.DefaultImage, "`image` of the Job, with sh, curl, getent, nc and nslookup")
+
+	flags.StringVar(&f.name, "name", "", "`name` of the Job; one that exists is run again with kubectl replace --force -f - (default: a new one each time)")
+	flags.StringVar(&f.onNode, "on-node", "", "run the Job on the Kubernetes node with this `name`")
 
 	f.bindNodes(flags)
 	f.bindDevices(flags)
@@ -169,9 +178,11 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	return failureOf(found)
 }
 
+// printManifest prints the Job, and says on standard error how to run it and read its log.
 func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets []verify.Target, magicDNS netip.AddrPort) error {
 	options := verify.ManifestOptions{
-		Image: flags.image, Timeout: flags.timeout, Wait: flags.wait, Insecure: flags.insecure, MagicDNS: magicDNS,
+		Name: cmp.Or(flags.name, verify.JobName()), From: verify.Place(flags.from), OnNode: flags.onNode, Image: flags.image,
+		Timeout: flags.timeout, Wait: flags.wait, Insecure: flags.insecure, MagicDNS: magicDNS,
 	}
 
 	if flags.caFile != "" {
@@ -186,17 +197,57 @@ func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets
 		return usageError{err}
 	}
 
+	if flags.output == outputJSON {
+		if text, err = asList(text); err != nil {
+			return err
+		}
+	}
+
 	if _, err := p.stdout.Write(text); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 
+	if flags.quiet {
+		return nil
+	}
+
+	if options.From == verify.PlaceNode {
+		p.note("the Job is in the network of its node: its namespace must allow that, such as kubectl apply -n kube-system -f -")
+	}
+
+	p.note(fmt.Sprintf("follow it with: kubectl logs -f --pod-running-timeout=2m job/%s; the log tells this diagnosis more: talos-tsbridge verify --also FILE", options.Name))
+
 	return nil
+}
+
+// asList returns documents of YAML as a list of Kubernetes objects in JSON.
+func asList(documents []byte) ([]byte, error) {
+	list := struct {
+		APIVersion string            `json:"apiVersion"`
+		Kind       string            `json:"kind"`
+		Items      []json.RawMessage `json:"items"`
+	}{APIVersion: "v1", Kind: "List"}
+
+	for document := range bytes.SplitSeq(documents, []byte("\n---\n")) {
+		item, err := yaml.YAMLToJSON(document)
+		if err != nil {
+			return nil, fmt.Errorf("the Job as JSON: %w", err)
+		}
+
+		list.Items = append(list.Items, item)
+	}
+
+	text, err := json.MarshalIndent(list, "", "  ")
+
+	return append(text, '\n'), err
 }
 
 func (f *verifyFlags) check(args []string) error {
 	var faults []error
 
-	if f.output != outputTable && f.output != outputJSON {
+	if f.manifest && !slices.Contains([]string{outputTable, outputJSON, outputYAML}, f.output) {
+		faults = append(faults, usagef("output %s is unknown for a manifest: write %s or %s", quote.Value(f.output), outputYAML, outputJSON))
+	} else if !f.manifest && f.output != outputTable && f.output != outputJSON {
 		faults = append(faults, usagef("output %s is unknown: write %s or %s", quote.Value(f.output), outputTable, outputJSON))
 	}
 
@@ -206,6 +257,14 @@ func (f *verifyFlags) check(args []string) error {
 
 	if f.patchFile != "" && !f.looksAtNodes() {
 		faults = append(faults, usagef("patch is what nodes are held against: name them with --nodes"))
+	}
+
+	if !f.manifest && (f.name != "" || f.onNode != "") {
+		faults = append(faults, usagef("--name and --on-node are about the Job: add --manifest"))
+	}
+
+	if f.manifest && f.proxy != "" {
+		faults = append(faults, usagef("--manifest or --proxy, not both: pods reach the tailnet through their node"))
 	}
 
 	if f.manifest && f.api {

@@ -22,6 +22,7 @@ import (
 const (
 	outputTable = "table"
 	outputJSON  = "json"
+	outputYAML  = "yaml"
 )
 
 // failureOf returns the error that ends the program, with its exit code, or nil when nothing is wrong.
