@@ -5,7 +5,8 @@
 // and the config files of its ExtensionServiceConfig document, and start
 // containerboot from them the way the tailscale system extension of Talos does.
 // The control server is a Headscale. All of these programs are built from Go
-// modules and kept in the user's cache folder; E2E_CACHE names another.
+// modules and kept in the user's cache folder; E2E_CACHE names another. Package
+// lab has what this suite shares with ../node.
 //
 // # Running
 //

@@ -4,25 +4,27 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/e2e/tailnet/lab"
 )
 
 func TestMountedKeyIsSeenNowhere(t *testing.T) {
-	tailnet := newTailnet(t)
-	node := tailnet.newNode(t)
-	key := tailnet.control.singleUseKey(t)
+	tailnet := lab.NewTailnet(t)
+	node := tailnet.NewNode(t)
+	key := tailnet.Control.SingleUseKey(t)
 
-	document := printPatch(t, key, append(node.flags(),
-		"--login-server="+tailnet.control.url, "--auth-key-mount="+node.mountPath("auth-key"))...)
+	document := lab.PrintPatch(t, key, append(node.Flags(),
+		"--login-server="+tailnet.Control.URL, "--auth-key-mount="+node.MountPath("auth-key"))...)
 
-	watch := watchFor(key)
-	service := node.start(t, document)
-	service.joined(t)
+	watch := lab.WatchFor(key)
+	service := node.Start(t, document)
+	service.Joined(t)
 
-	if seen := watch.stop(); len(seen) > 0 {
+	if seen := watch.Stop(); len(seen) > 0 {
 		t.Errorf("the key was seen in %v", seen)
 	}
 
-	if strings.Contains(service.log(), key) {
+	if strings.Contains(service.Log(), key) {
 		t.Error("the key is in the log")
 	}
 }
@@ -30,15 +32,15 @@ func TestMountedKeyIsSeenNowhere(t *testing.T) {
 // Without a key file it is in the open. The test shows, too, that the one above
 // would see it.
 func TestPlainKeyIsSeenInArguments(t *testing.T) {
-	tailnet := newTailnet(t)
-	node := tailnet.newNode(t)
-	key := tailnet.control.singleUseKey(t)
+	tailnet := lab.NewTailnet(t)
+	node := tailnet.NewNode(t)
+	key := tailnet.Control.SingleUseKey(t)
 
-	document := printPatch(t, key, append(node.flags(), "--login-server="+tailnet.control.url)...)
+	document := lab.PrintPatch(t, key, append(node.Flags(), "--login-server="+tailnet.Control.URL)...)
 
-	watch := watchFor(key)
-	node.start(t, document).joined(t)
-	seen := watch.stop()
+	watch := lab.WatchFor(key)
+	node.Start(t, document).Joined(t)
+	seen := watch.Stop()
 
 	for _, where := range []string{"tailscale arguments", "containerboot environment", "tailscaled environment"} {
 		if !slices.Contains(seen, where) {

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"bytes"
@@ -13,25 +13,25 @@ import (
 	"time"
 )
 
-// process is a program that the lab started. It ends with the test.
-type process struct {
-	command *exec.Cmd
+// Process is a program that the lab started. It ends with the test.
+type Process struct {
+	Command *exec.Cmd
 	mark    string // an environment variable that its children inherit
-	output  *journal
+	output  *Journal
 	done    chan struct{}
 }
 
 // processes counts what was started, to tell them apart.
 var processes atomic.Int64
 
-// startProcess starts a program whose output is shown if the test fails.
-func startProcess(t *testing.T, name string, command *exec.Cmd, attributes *syscall.SysProcAttr) *process {
+// StartProcess starts a program whose output is shown if the test fails.
+func StartProcess(t testing.TB, name string, command *exec.Cmd, attributes *syscall.SysProcAttr) *Process {
 	t.Helper()
 
-	p := &process{
-		command: command,
+	p := &Process{
+		Command: command,
 		mark:    fmt.Sprintf("E2E_PROCESS=%d-%d", os.Getpid(), processes.Add(1)),
-		output:  &journal{},
+		output:  &Journal{},
 		done:    make(chan struct{}),
 	}
 	command.Env = append(command.Environ(), p.mark)
@@ -52,17 +52,17 @@ func startProcess(t *testing.T, name string, command *exec.Cmd, attributes *sysc
 	}()
 
 	t.Cleanup(func() {
-		p.stop()
+		p.Stop()
 
 		if t.Failed() {
-			t.Logf("log of %s:\n%s", name, p.log())
+			t.Logf("log of %s:\n%s", name, p.Log())
 		}
 	})
 
 	return p
 }
 
-func (p *process) ended() bool {
+func (p *Process) Ended() bool {
 	select {
 	case <-p.done:
 		return true
@@ -71,8 +71,8 @@ func (p *process) ended() bool {
 	}
 }
 
-// endsWithin waits for the program to end by itself.
-func (p *process) endsWithin(limit time.Duration) bool {
+// EndsWithin waits for the program to end by itself.
+func (p *Process) EndsWithin(limit time.Duration) bool {
 	select {
 	case <-p.done:
 		return true
@@ -81,45 +81,45 @@ func (p *process) endsWithin(limit time.Duration) bool {
 	}
 }
 
-// stop asks the program to end, and ends it if it does not. What it has started
+// Stop asks the program to end, and ends it if it does not. What it has started
 // and left behind is ended in any case.
-func (p *process) stop() {
-	if !p.ended() {
-		p.command.Process.Signal(syscall.SIGTERM)
+func (p *Process) Stop() {
+	if !p.Ended() {
+		p.Command.Process.Signal(syscall.SIGTERM)
 	}
 
-	if !p.endsWithin(10 * time.Second) {
-		p.command.Process.Kill()
+	if !p.EndsWithin(10 * time.Second) {
+		p.Command.Process.Kill()
 	}
 
 	killMarked(p.mark)
 	<-p.done
 }
 
-func (p *process) log() string { return p.output.String() }
+func (p *Process) Log() string { return p.output.String() }
 
-// journal collects output that is read while it is written.
-type journal struct {
+// Journal collects output that is read while it is written.
+type Journal struct {
 	mutex sync.Mutex
 	text  bytes.Buffer
 }
 
-func (j *journal) Write(text []byte) (int, error) {
+func (j *Journal) Write(text []byte) (int, error) {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 
 	return j.text.Write(text)
 }
 
-func (j *journal) String() string {
+func (j *Journal) String() string {
 	j.mutex.Lock()
 	defer j.mutex.Unlock()
 
 	return j.text.String()
 }
 
-// eventually tries until it works or the limit is over.
-func eventually(t *testing.T, limit time.Duration, what string, try func() error) {
+// Eventually tries until it works or the limit is over.
+func Eventually(t testing.TB, limit time.Duration, what string, try func() error) {
 	t.Helper()
 
 	deadline := time.Now().Add(limit)
@@ -138,7 +138,7 @@ func eventually(t *testing.T, limit time.Duration, what string, try func() error
 	}
 }
 
-func writeFile(t *testing.T, path, content string) {
+func WriteFile(t testing.TB, path, content string) {
 	t.Helper()
 
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"bytes"
@@ -18,9 +18,9 @@ import (
 	"time"
 )
 
-// control is a Headscale of its own, with one user and an embedded relay.
-type control struct {
-	url    string
+// Control is a Headscale of its own, with one user and an embedded relay.
+type Control struct {
+	URL    string
 	config string // path of its configuration
 	user   string // ID of the user whose keys admit the nodes
 }
@@ -71,9 +71,9 @@ const headscalePolicy = `{
 }
 `
 
-// newControl starts a control server: in the LAN's namespace, or on loopback
+// NewControl starts a control server: in the LAN's namespace, or on loopback
 // where there is none.
-func newControl(t *testing.T, lan *lan) *control {
+func NewControl(t testing.TB, lan *LAN) *Control {
 	t.Helper()
 
 	// A socket's path is limited to about a hundred bytes, which t.TempDir may exceed.
@@ -84,39 +84,39 @@ func newControl(t *testing.T, lan *lan) *control {
 
 	t.Cleanup(func() { os.RemoveAll(folder) })
 
-	host, port, grpcPort, stunPort := lanAddress, "8080", "50443", "3478"
+	host, port, grpcPort, stunPort := LanAddress, "8080", "50443", "3478"
 	if lan == nil {
 		host = "127.0.0.1"
-		port, grpcPort, stunPort = freePort(t, "tcp"), freePort(t, "tcp"), freePort(t, "udp")
+		port, grpcPort, stunPort = FreePort(t, "tcp"), FreePort(t, "tcp"), FreePort(t, "udp")
 	}
 
 	listen := net.JoinHostPort(host, port)
-	c := &control{url: "http://" + listen, config: filepath.Join(folder, "config.yaml")}
+	c := &Control{URL: "http://" + listen, config: filepath.Join(folder, "config.yaml")}
 
 	var config bytes.Buffer
 
 	if err := headscaleConfig.Execute(&config, map[string]any{
-		"URL": c.url, "Listen": listen, "Host": host, "GRPCPort": grpcPort, "STUNPort": stunPort, "Folder": folder,
+		"URL": c.URL, "Listen": listen, "Host": host, "GRPCPort": grpcPort, "STUNPort": stunPort, "Folder": folder,
 	}); err != nil {
 		t.Fatal(err)
 	}
 
-	writeFile(t, c.config, config.String())
-	writeFile(t, filepath.Join(folder, "policy.json"), headscalePolicy)
+	WriteFile(t, c.config, config.String())
+	WriteFile(t, filepath.Join(folder, "policy.json"), headscalePolicy)
 
-	argv := []string{programs.headscale, "serve", "--config", c.config}
+	argv := []string{Programs.Headscale, "serve", "--config", c.config}
 	if lan != nil {
-		argv = lan.enter(argv...)
+		argv = lan.Enter(argv...)
 	}
 
-	started := startProcess(t, "headscale", exec.Command(argv[0], argv[1:]...), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
+	started := StartProcess(t, "headscale", exec.Command(argv[0], argv[1:]...), &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL})
 
-	eventually(t, 30*time.Second, "headscale answers", func() error {
-		if started.ended() {
-			t.Fatalf("headscale ended:\n%s", started.log())
+	Eventually(t, 30*time.Second, "headscale answers", func() error {
+		if started.Ended() {
+			t.Fatalf("headscale ended:\n%s", started.Log())
 		}
 
-		_, err := c.headscale("users", "list")
+		_, err := c.Headscale("users", "list")
 
 		return err
 	})
@@ -131,21 +131,21 @@ func newControl(t *testing.T, lan *lan) *control {
 	return c
 }
 
-// singleUseKey mints a key that admits one node.
-func (c *control) singleUseKey(t *testing.T) string {
+// SingleUseKey mints a key that admits one node.
+func (c *Control) SingleUseKey(t testing.TB) string {
 	t.Helper()
 
 	return c.mint(t)
 }
 
-// reusableKey mints a key for tests of several nodes.
-func (c *control) reusableKey(t *testing.T) string {
+// ReusableKey mints a key for tests of several nodes.
+func (c *Control) ReusableKey(t testing.TB) string {
 	t.Helper()
 
 	return c.mint(t, "--reusable")
 }
 
-func (c *control) mint(t *testing.T, flags ...string) string {
+func (c *Control) mint(t testing.TB, flags ...string) string {
 	t.Helper()
 
 	var minted struct {
@@ -161,8 +161,8 @@ func (c *control) mint(t *testing.T, flags ...string) string {
 	return minted.Key
 }
 
-// device is the control server's view of a node.
-type device struct {
+// Device is the control server's view of a node.
+type Device struct {
 	Name            string   `json:"given_name"`
 	Tags            []string `json:"valid_tags"` // asked for by the node, and allowed
 	AvailableRoutes []string `json:"available_routes"`
@@ -170,22 +170,22 @@ type device struct {
 	Online          bool     `json:"online"`
 }
 
-func (c *control) devices(t *testing.T) []device {
+func (c *Control) Devices(t testing.TB) []Device {
 	t.Helper()
 
-	var devices []device
+	var devices []Device
 
 	c.ask(t, &devices, "nodes", "list")
 
 	return devices
 }
 
-// knows waits until the control server's view is as it should be.
-func (c *control) knows(t *testing.T, want device) {
+// Knows waits until the control server's view is as it should be.
+func (c *Control) Knows(t testing.TB, want Device) {
 	t.Helper()
 
-	eventually(t, 20*time.Second, "the control server's view is right", func() error {
-		devices := c.devices(t)
+	Eventually(t, 20*time.Second, "the control server's view is right", func() error {
+		devices := c.Devices(t)
 
 		for _, device := range devices {
 			if reflect.DeepEqual(device, want) {
@@ -197,10 +197,10 @@ func (c *control) knows(t *testing.T, want device) {
 	})
 }
 
-func (c *control) ask(t *testing.T, answer any, args ...string) {
+func (c *Control) ask(t testing.TB, answer any, args ...string) {
 	t.Helper()
 
-	output, err := c.headscale(args...)
+	output, err := c.Headscale(args...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -210,13 +210,13 @@ func (c *control) ask(t *testing.T, answer any, args ...string) {
 	}
 }
 
-func (c *control) headscale(args ...string) ([]byte, error) {
+func (c *Control) Headscale(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
 
 	var stderr bytes.Buffer
 
-	command := exec.CommandContext(ctx, programs.headscale, append(args, "--config", c.config, "--output", "json")...)
+	command := exec.CommandContext(ctx, Programs.Headscale, append(args, "--config", c.config, "--output", "json")...)
 	command.Stderr = &stderr
 
 	output, err := command.Output()
@@ -227,7 +227,7 @@ func (c *control) headscale(args ...string) ([]byte, error) {
 	return output, nil
 }
 
-func freePort(t *testing.T, network string) string {
+func FreePort(t testing.TB, network string) string {
 	t.Helper()
 
 	if network == "udp" {

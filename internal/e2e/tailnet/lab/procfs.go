@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"bytes"
@@ -70,7 +70,7 @@ type sightings struct {
 	result   chan []string
 }
 
-func watchFor(secret string) *sightings {
+func WatchFor(secret string) *sightings {
 	s := &sightings{stopping: make(chan struct{}), result: make(chan []string, 1)}
 
 	go func() {
@@ -106,8 +106,8 @@ func watchFor(secret string) *sightings {
 	return s
 }
 
-// stop gives where the secret was seen, as "program arguments" or "program environment".
-func (s *sightings) stop() []string {
+// Stop gives where the secret was seen, as "program arguments" or "program environment".
+func (s *sightings) Stop() []string {
 	close(s.stopping)
 
 	return <-s.result

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"bytes"
@@ -12,15 +12,15 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// extensionServiceConfig is the document that configures the extension.
-type extensionServiceConfig struct {
+// ExtensionServiceConfig is the document that configures the extension.
+type ExtensionServiceConfig struct {
 	Kind        string       `yaml:"kind"`
 	Name        string       `yaml:"name"`
-	ConfigFiles []configFile `yaml:"configFiles"`
+	ConfigFiles []ConfigFile `yaml:"configFiles"`
 	Environment []string     `yaml:"environment"`
 }
 
-type configFile struct {
+type ConfigFile struct {
 	Content   string `yaml:"content"`
 	MountPath string `yaml:"mountPath"`
 }
@@ -30,19 +30,19 @@ type configFile struct {
 func buildBridge(folder string) (string, error) {
 	binary := filepath.Join(folder, "talos-tsbridge")
 
-	_, err := goCommandIn("../../..", append(os.Environ(), "GOWORK="), "build", "-o", binary, "./cmd/talos-tsbridge")
+	_, err := GoCommandIn("../../..", append(os.Environ(), "GOWORK="), "build", "-o", binary, "./cmd/talos-tsbridge")
 
 	return binary, err
 }
 
-// printPatch has our binary print a patch with the key and gives its document
+// PrintPatch has our binary print a patch with the key and gives its document
 // for the extension.
-func printPatch(t *testing.T, key string, flags ...string) extensionServiceConfig {
+func PrintPatch(t testing.TB, key string, flags ...string) ExtensionServiceConfig {
 	t.Helper()
 
 	var stderr bytes.Buffer
 
-	command := bridge(key, flags...)
+	command := Bridge(key, flags...)
 	command.Stderr = &stderr
 
 	patch, err := command.Output()
@@ -50,25 +50,25 @@ func printPatch(t *testing.T, key string, flags ...string) extensionServiceConfi
 		t.Fatalf("talos-tsbridge %v: %v\n%s", flags, err, &stderr)
 	}
 
-	return extensionDocument(t, patch)
+	return ExtensionDocument(t, patch)
 }
 
-// bridge is our binary with the key in its environment, and nothing else there
+// Bridge is our binary with the key in its environment, and nothing else there
 // that it might read.
-func bridge(key string, flags ...string) *exec.Cmd {
-	command := exec.Command(programs.bridge, flags...)
+func Bridge(key string, flags ...string) *exec.Cmd {
+	command := exec.Command(Programs.Bridge, flags...)
 	command.Env = []string{"TS_AUTHKEY=" + key}
 
 	return command
 }
 
-func extensionDocument(t *testing.T, patch []byte) extensionServiceConfig {
+func ExtensionDocument(t testing.TB, patch []byte) ExtensionServiceConfig {
 	t.Helper()
 
 	documents := yaml.NewDecoder(bytes.NewReader(patch))
 
 	for {
-		var document extensionServiceConfig
+		var document ExtensionServiceConfig
 
 		switch err := documents.Decode(&document); {
 		case errors.Is(err, io.EOF):

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"bytes"
@@ -16,54 +16,57 @@ import (
 // and refuses a node that asks for tags itself, which Tailscale does not.
 const headscaleVersion = "v0.27.0"
 
-// binaries are the programs of the lab.
-type binaries struct {
-	extension string // folder with containerboot, tailscaled and tailscale, and nothing else
-	headscale string
-	bridge    string // our own
+// suite is the folder of this module as each suite sees it from its own folder. Its go.mod has Tailscale's version.
+const suite = "../tailnet"
+
+// Binaries are the programs of the lab.
+type Binaries struct {
+	Extension string // folder with containerboot, tailscaled and tailscale, and nothing else
+	Headscale string
+	Bridge    string // our own
 }
 
 // buildPrograms builds what the cache folder does not have yet, and our own
 // binary each time.
-func buildPrograms() (binaries, error) {
-	cache, err := cacheFolder()
+func buildPrograms() (Binaries, error) {
+	cache, err := CacheFolder()
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 
-	tailscaleVersion, err := goCommand(".", "list", "-m", "-f", "{{.Version}}", "tailscale.com")
+	tailscaleVersion, err := GoCommand(suite, "list", "-m", "-f", "{{.Version}}", "tailscale.com")
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 
-	extension, err := cached(cache, "tailscale-"+tailscaleVersion, func(folder string) error {
-		_, err := goCommand(".", "build", "-trimpath", "-o", folder+"/",
+	extension, err := Cached(cache, "tailscale-"+tailscaleVersion, func(folder string) error {
+		_, err := GoCommand(suite, "build", "-trimpath", "-o", folder+"/",
 			"tailscale.com/cmd/containerboot", "tailscale.com/cmd/tailscaled", "tailscale.com/cmd/tailscale")
 
 		return err
 	})
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 
-	headscale, err := cached(cache, "headscale-"+headscaleVersion, buildHeadscale)
+	headscale, err := Cached(cache, "headscale-"+headscaleVersion, buildHeadscale)
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 
 	bridge, err := buildBridge(cache)
 	if err != nil {
-		return binaries{}, err
+		return Binaries{}, err
 	}
 
-	return binaries{
-		extension: extension,
-		headscale: filepath.Join(headscale, "headscale"),
-		bridge:    bridge,
+	return Binaries{
+		Extension: extension,
+		Headscale: filepath.Join(headscale, "headscale"),
+		Bridge:    bridge,
 	}, nil
 }
 
-func cacheFolder() (string, error) {
+func CacheFolder() (string, error) {
 	if folder := os.Getenv("E2E_CACHE"); folder != "" {
 		return filepath.Abs(folder)
 	}
@@ -76,16 +79,16 @@ func cacheFolder() (string, error) {
 	return filepath.Join(folder, "talos-tsbridge-e2e"), nil
 }
 
-// cached gives the folder that build filled, now or in an earlier run. A build
+// Cached gives the folder that build filled, now or in an earlier run. A build
 // that was cut off leaves nothing that a later run would take for whole.
-func cached(cache, name string, build func(folder string) error) (string, error) {
+func Cached(cache, name string, build func(folder string) error) (string, error) {
 	folder := filepath.Join(cache, name+"-"+runtime.GOOS+"-"+runtime.GOARCH)
 
 	if _, err := os.Stat(folder); err == nil {
 		return folder, nil
 	}
 
-	fmt.Println("tailnet: building", name)
+	fmt.Println("building", name)
 
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
@@ -115,7 +118,7 @@ func cached(cache, name string, build func(folder string) error) (string, error)
 func buildHeadscale(folder string) error {
 	const module = "github.com/juanfont/headscale@" + headscaleVersion
 
-	described, err := goCommand(".", "mod", "download", "-json", module)
+	described, err := GoCommand(suite, "mod", "download", "-json", module)
 	if err != nil {
 		return err
 	}
@@ -137,18 +140,18 @@ func buildHeadscale(folder string) error {
 		return err
 	}
 
-	_, err = goCommand(source, "build", "-trimpath", "-o", folder+"/", "./cmd/headscale")
+	_, err = GoCommand(source, "build", "-trimpath", "-o", folder+"/", "./cmd/headscale")
 
 	return err
 }
 
-// goCommand runs the go tool on the module in the folder alone, without a
+// GoCommand runs the go tool on the module in the folder alone, without a
 // workspace. Without cgo, what it builds runs in any root filesystem.
-func goCommand(folder string, args ...string) (string, error) {
-	return goCommandIn(folder, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), args...)
+func GoCommand(folder string, args ...string) (string, error) {
+	return GoCommandIn(folder, append(os.Environ(), "GOWORK=off", "GOFLAGS=", "CGO_ENABLED=0"), args...)
 }
 
-func goCommandIn(folder string, environment []string, args ...string) (string, error) {
+func GoCommandIn(folder string, environment []string, args ...string) (string, error) {
 	var stdout, stderr bytes.Buffer
 
 	command := exec.Command("go", args...)

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"context"
@@ -16,34 +16,34 @@ import (
 	"tailscale.com/ipn/ipnstate"
 )
 
-// node is a place where the extension runs, with a filesystem that outlives a
+// Node is a place where the extension runs, with a filesystem that outlives a
 // restart of the service.
-type node struct {
-	namespace *namespace // nil in userspace mode
-	root      string     // its filesystem; in userspace mode a folder for its files
-	stateDir  string     // as the node sees it
-	socket    string     // as the node sees it
+type Node struct {
+	Namespace *Namespace // nil in userspace mode
+	Root      string     // its filesystem; in userspace mode a folder for its files
+	StateDir  string     // as the node sees it
+	Socket    string     // as the node sees it
 }
 
-// tailnet is a control server and the LAN it is on.
-type tailnet struct {
-	control *control
-	lan     *lan // nil in userspace mode
+// Tailnet is a control server and the LAN it is on.
+type Tailnet struct {
+	Control *Control
+	LAN     *LAN // nil in userspace mode
 }
 
-func newTailnet(t *testing.T) *tailnet {
+func NewTailnet(t testing.TB) *Tailnet {
 	t.Helper()
 
-	if networking == userspace {
-		return &tailnet{control: newControl(t, nil)}
+	if Networking == Userspace {
+		return &Tailnet{Control: NewControl(t, nil)}
 	}
 
-	lan := newLAN(t)
+	lan := NewLAN(t)
 
-	return &tailnet{control: newControl(t, lan), lan: lan}
+	return &Tailnet{Control: NewControl(t, lan), LAN: lan}
 }
 
-func (n *tailnet) newNode(t *testing.T) *node {
+func (n *Tailnet) NewNode(t testing.TB) *Node {
 	t.Helper()
 
 	// A socket's path is limited to about a hundred bytes, which t.TempDir may exceed.
@@ -54,11 +54,11 @@ func (n *tailnet) newNode(t *testing.T) *node {
 
 	t.Cleanup(func() { os.RemoveAll(folder) })
 
-	if networking == userspace {
+	if Networking == Userspace {
 		socket := filepath.Join(folder, "tailscaled.sock")
 		removeLinkTo(t, socket)
 
-		return &node{root: folder, stateDir: filepath.Join(folder, "state"), socket: socket}
+		return &Node{Root: folder, StateDir: filepath.Join(folder, "state"), Socket: socket}
 	}
 
 	// The folders and links of a container's root; what is mounted there comes
@@ -75,17 +75,17 @@ func (n *tailnet) newNode(t *testing.T) *node {
 		}
 	}
 
-	return &node{
-		namespace: n.lan.plug(t),
-		root:      folder,
-		stateDir:  "/var/lib/tailscale",
-		socket:    "/var/run/tailscale/tailscaled.sock",
+	return &Node{
+		Namespace: n.LAN.Plug(t),
+		Root:      folder,
+		StateDir:  "/var/lib/tailscale",
+		Socket:    "/var/run/tailscale/tailscaled.sock",
 	}
 }
 
 // removeLinkTo removes what containerboot leaves at the default place of the
 // socket, if it may write there and nothing else is there.
-func removeLinkTo(t *testing.T, socket string) {
+func removeLinkTo(t testing.TB, socket string) {
 	const link = "/var/run/tailscale/tailscaled.sock"
 
 	_, err := os.Stat(filepath.Dir(link))
@@ -102,31 +102,31 @@ func removeLinkTo(t *testing.T, socket string) {
 	})
 }
 
-// flags are what our binary must be told about the place. A Talos node needs none.
-func (n *node) flags() []string {
-	if networking == userspace {
-		return []string{"--userspace", "--state-dir=" + n.stateDir}
+// Flags are what our binary must be told about the place. A Talos node needs none.
+func (n *Node) Flags() []string {
+	if Networking == Userspace {
+		return []string{"--userspace", "--state-dir=" + n.StateDir}
 	}
 
 	return nil
 }
 
-// mountPath is where a config file of that name can be mounted.
-func (n *node) mountPath(name string) string {
-	if networking == userspace {
-		return filepath.Join(n.root, name)
+// MountPath is where a config file of that name can be mounted.
+func (n *Node) MountPath(name string) string {
+	if Networking == Userspace {
+		return filepath.Join(n.Root, name)
 	}
 
 	return "/var/etc/tailscale/" + name
 }
 
-// onDisk is where the test finds a file of the node.
-func (n *node) onDisk(path string) string {
-	if networking == userspace {
+// OnDisk is where the test finds a file of the node.
+func (n *Node) OnDisk(path string) string {
+	if Networking == Userspace {
 		return path
 	}
 
-	return filepath.Join(n.root, path)
+	return filepath.Join(n.Root, path)
 }
 
 // The tools below are run before the node's filesystem is the root, so that its
@@ -144,55 +144,55 @@ set -e
 exec "$CHROOT" "$ROOT" /usr/local/bin/containerboot
 `
 
-// start runs containerboot as the extension's service does: the variables of
+// Start runs containerboot as the extension's service does: the variables of
 // the service first, then those of the document, and config files in place.
-func (n *node) start(t *testing.T, document extensionServiceConfig) *service {
+func (n *Node) Start(t testing.TB, document ExtensionServiceConfig) *Service {
 	t.Helper()
 
 	for _, file := range document.ConfigFiles {
-		writeFile(t, n.onDisk(file.MountPath), file.Content)
+		WriteFile(t, n.OnDisk(file.MountPath), file.Content)
 	}
 
 	// The relay of the lab speaks HTTP, and nothing may ask for the outside world.
 	environment := []string{"TS_DEBUG_USE_DERP_HTTP=true", "TS_NO_LOGS_NO_SUPPORT=true", "TS_DISABLE_PORTMAPPER=true"}
 
-	if networking == userspace {
-		command := exec.Command(filepath.Join(programs.extension, "containerboot"))
-		command.Dir = n.root
+	if Networking == Userspace {
+		command := exec.Command(filepath.Join(Programs.Extension, "containerboot"))
+		command.Dir = n.Root
 		command.Env = append(append(environment,
-			"PATH="+programs.extension,
-			"TS_SOCKET="+n.socket,
-			"TS_STATE_DIR="+n.stateDir,
+			"PATH="+Programs.Extension,
+			"TS_SOCKET="+n.Socket,
+			"TS_STATE_DIR="+n.StateDir,
 			"TS_USERSPACE=true",
 		), document.Environment...)
 
-		return &service{process: startProcess(t, "containerboot", command, nil), node: n}
+		return &Service{Process: StartProcess(t, "containerboot", command, nil), Node: n}
 	}
 
-	argv := n.namespace.enter("/bin/sh", "-c", enterContainer)
+	argv := n.Namespace.Enter("/bin/sh", "-c", enterContainer)
 	command := exec.Command(argv[0], argv[1:]...)
 	command.Env = append(append(environment,
-		"ROOT="+n.root,
-		"PROGRAMS="+programs.extension,
-		"MOUNT="+toolPath(t, "mount"),
-		"CHROOT="+toolPath(t, "chroot"),
+		"ROOT="+n.Root,
+		"PROGRAMS="+Programs.Extension,
+		"MOUNT="+ToolPath(t, "mount"),
+		"CHROOT="+ToolPath(t, "chroot"),
 		"PATH=/sbin:/usr/local/bin",
-		"TS_SOCKET="+n.socket,
-		"TS_STATE_DIR="+n.stateDir,
+		"TS_SOCKET="+n.Socket,
+		"TS_STATE_DIR="+n.StateDir,
 		"TS_USERSPACE=false",
 	), document.Environment...)
 
 	// A process namespace ends as a whole with containerboot, as a container does.
-	return &service{
-		process: startProcess(t, "containerboot", command, &syscall.SysProcAttr{
+	return &Service{
+		Process: StartProcess(t, "containerboot", command, &syscall.SysProcAttr{
 			Cloneflags: syscall.CLONE_NEWNS | syscall.CLONE_NEWPID,
 			Pdeathsig:  syscall.SIGKILL,
 		}),
-		node: n,
+		Node: n,
 	}
 }
 
-func toolPath(t *testing.T, name string) string {
+func ToolPath(t testing.TB, name string) string {
 	t.Helper()
 
 	path, err := exec.LookPath(name)
@@ -203,31 +203,31 @@ func toolPath(t *testing.T, name string) string {
 	return path
 }
 
-// service is one run of containerboot.
-type service struct {
-	*process
-	node *node
+// Service is one run of containerboot.
+type Service struct {
+	*Process
+	Node *Node
 }
 
-// joinWithin is generous: the machine may be busy with other tests.
-const joinWithin = 60 * time.Second
+// JoinWithin is generous: the machine may be busy with other tests.
+const JoinWithin = 60 * time.Second
 
-// joined waits until the node is up and containerboot has nothing left to do.
-func (s *service) joined(t *testing.T) *ipnstate.Status {
+// Joined waits until the node is up and containerboot has nothing left to do.
+func (s *Service) Joined(t testing.TB) *ipnstate.Status {
 	t.Helper()
 
 	var status *ipnstate.Status
 
-	eventually(t, joinWithin, "the node joins", func() (err error) {
-		if s.ended() {
-			t.Fatalf("containerboot ended instead: %s", s.lastWords())
+	Eventually(t, JoinWithin, "the node joins", func() (err error) {
+		if s.Ended() {
+			t.Fatalf("containerboot ended instead: %s", s.LastWords())
 		}
 
-		if !strings.Contains(s.log(), "Startup complete") {
-			return fmt.Errorf("containerboot starts: %s", s.lastWords())
+		if !strings.Contains(s.Log(), "Startup complete") {
+			return fmt.Errorf("containerboot starts: %s", s.LastWords())
 		}
 
-		status, err = s.status()
+		status, err = s.Status()
 		if err != nil {
 			return err
 		}
@@ -242,8 +242,8 @@ func (s *service) joined(t *testing.T) *ipnstate.Status {
 	return status
 }
 
-func (s *service) status() (*ipnstate.Status, error) {
-	output, err := s.tailscale("status", "--json")
+func (s *Service) Status() (*ipnstate.Status, error) {
+	output, err := s.Tailscale("status", "--json")
 	if err != nil {
 		return nil, err
 	}
@@ -253,11 +253,11 @@ func (s *service) status() (*ipnstate.Status, error) {
 	return status, json.Unmarshal(output, status)
 }
 
-// preferences are the settings that `tailscale up` left.
-func (s *service) preferences(t *testing.T) *ipn.Prefs {
+// Preferences are the settings that `tailscale up` left.
+func (s *Service) Preferences(t testing.TB) *ipn.Prefs {
 	t.Helper()
 
-	output, err := s.tailscale("debug", "prefs")
+	output, err := s.Tailscale("debug", "prefs")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,13 +271,13 @@ func (s *service) preferences(t *testing.T) *ipn.Prefs {
 	return preferences
 }
 
-func (s *service) tailscale(args ...string) ([]byte, error) {
+func (s *Service) Tailscale(args ...string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 
-	args = append([]string{"--socket=" + s.node.onDisk(s.node.socket)}, args...)
+	args = append([]string{"--socket=" + s.Node.OnDisk(s.Node.Socket)}, args...)
 
-	output, err := exec.CommandContext(ctx, filepath.Join(programs.extension, "tailscale"), args...).CombinedOutput()
+	output, err := exec.CommandContext(ctx, filepath.Join(Programs.Extension, "tailscale"), args...).CombinedOutput()
 	if err != nil {
 		return nil, fmt.Errorf("tailscale %v: %w\n%s", args, err, output)
 	}
@@ -285,9 +285,9 @@ func (s *service) tailscale(args ...string) ([]byte, error) {
 	return output, nil
 }
 
-// lastWords is the end of the log, which says why containerboot gave up.
-func (s *service) lastWords() string {
-	lines := strings.Split(strings.TrimSpace(s.log()), "\n")
+// LastWords is the end of the log, which says why containerboot gave up.
+func (s *Service) LastWords() string {
+	lines := strings.Split(strings.TrimSpace(s.Log()), "\n")
 
 	return strings.Join(lines[max(0, len(lines)-3):], " / ")
 }

@@ -1,4 +1,4 @@
-package tailnet
+package lab
 
 import (
 	"errors"
@@ -9,35 +9,35 @@ import (
 	"testing"
 )
 
-// mode is how the nodes of a run are networked.
-type mode string
+// Mode is how the nodes of a run are networked.
+type Mode string
 
 const (
 	// kernel nodes have a TUN in a network namespace, as on Talos.
-	kernel mode = "kernel"
+	Kernel Mode = "kernel"
 	// userspace nodes are plain processes on loopback.
-	userspace mode = "userspace"
+	Userspace Mode = "userspace"
 )
 
 // chooseMode takes the kernel mode where it is possible, unless one is asked for.
-func chooseMode(asked string) (mode, error) {
+func chooseMode(asked string) (Mode, error) {
 	missing := missingForKernel()
 
-	switch mode(asked) {
-	case userspace:
-		fmt.Println("tailnet: userspace mode, as asked")
+	switch Mode(asked) {
+	case Userspace:
+		fmt.Println("lab: userspace mode, as asked")
 
-		return userspace, nil
-	case kernel:
-		return kernel, missing
+		return Userspace, nil
+	case Kernel:
+		return Kernel, missing
 	case "":
 		if missing != nil {
-			fmt.Println("tailnet: userspace mode, what needs a kernel TUN is skipped:", missing)
+			fmt.Println("lab: userspace mode, what needs a kernel TUN is skipped:", missing)
 
-			return userspace, nil
+			return Userspace, nil
 		}
 
-		return kernel, nil
+		return Kernel, nil
 	default:
 		return "", fmt.Errorf("E2E_MODE=%s: say kernel or userspace", asked)
 	}
@@ -69,10 +69,10 @@ func missingForKernel() error {
 	return errors.Join(faults...)
 }
 
-func needsKernel(t *testing.T, what string) {
+func NeedsKernel(t testing.TB, what string) {
 	t.Helper()
 
-	if networking != kernel {
-		t.Skipf("not shown in %s mode: %s", networking, what)
+	if Networking != Kernel {
+		t.Skipf("not shown in %s mode: %s", Networking, what)
 	}
 }
