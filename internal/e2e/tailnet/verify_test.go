@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"testing"
 
-
 	"github.com/talos-tsbridge/talos-tsbridge/internal/e2e/tailnet/lab"
 )
 

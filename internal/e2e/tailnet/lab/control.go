@@ -84,7 +84,7 @@ func NewControl(t testing.TB, lan *LAN) *Control {
 
 	t.Cleanup(func() { os.RemoveAll(folder) })
 
-	host, port, grpcPort, stunPort := LanAddress, "8080", "50443", "3478"
+	host, port, grpcPort, stunPort := LANAddress, "8080", "50443", "3478"
 	if lan == nil {
 		host = "127.0.0.1"
 		port, grpcPort, stunPort = FreePort(t, "tcp"), FreePort(t, "tcp"), FreePort(t, "udp")

@@ -21,7 +21,7 @@ const (
 
 // chooseMode takes the kernel mode where it is possible, unless one is asked for.
 func chooseMode(asked string) (Mode, error) {
-	missing := missingForKernel()
+	missing := MissingForKernel()
 
 	switch Mode(asked) {
 	case Userspace:
@@ -43,7 +43,8 @@ func chooseMode(asked string) (Mode, error) {
 	}
 }
 
-func missingForKernel() error {
+// MissingForKernel is what nodes with a kernel TUN need and this machine does not have.
+func MissingForKernel() error {
 	var faults []error
 
 	if runtime.GOOS != "linux" {

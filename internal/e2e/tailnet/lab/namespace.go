@@ -2,6 +2,7 @@ package lab
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
@@ -15,6 +16,8 @@ import (
 // process that holds it, and the kernel ends that process with the test, even
 // if the test is killed.
 type Namespace struct {
+	LANAddress string // its address on the LAN, if it is plugged in there
+
 	holder int
 }
 
@@ -62,6 +65,14 @@ func (n *Namespace) Run(t testing.TB, argv ...string) string {
 	}
 
 	return string(output)
+}
+
+// Has tells whether a process is in the namespace.
+func (n *Namespace) Has(pid int) bool {
+	here, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", n.holder))
+	there, otherErr := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", pid))
+
+	return err == nil && otherErr == nil && here == there
 }
 
 // Connect lays a cable from device here to remoteDevice in the other namespace.
@@ -122,7 +133,11 @@ type LAN struct {
 	ports int
 }
 
-const LanAddress = "172.30.0.1"
+// The LAN's own address and its addresses. A tailnet address is lower than these, which is what makes Talos choose it.
+const (
+	LANAddress = "172.30.0.1"
+	LANPrefix  = "172.30.0.0/24"
+)
 
 func NewLAN(t testing.TB) *LAN {
 	t.Helper()
@@ -130,7 +145,11 @@ func NewLAN(t testing.TB) *LAN {
 	l := &LAN{Namespace: NewNamespace(t)}
 	l.Run(t, "ip", "link", "add", "lan0", "type", "bridge")
 	l.Run(t, "ip", "link", "set", "lan0", "up")
-	l.Address(t, "lan0", LanAddress+"/24", "")
+	l.Address(t, "lan0", LANAddress+"/24", "")
+
+	// What is for the outside is refused at once, so that nobody waits for it.
+	l.Run(t, "ip", "route", "add", "unreachable", "default")
+	l.Run(t, "sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1")
 
 	return l
 }
@@ -146,7 +165,8 @@ func (l *LAN) Plug(t testing.TB) *Namespace {
 	n := NewNamespace(t)
 	n.Connect(t, "eth0", l.Namespace, port)
 	l.Run(t, "ip", "link", "set", port, "master", "lan0")
-	n.Address(t, "eth0", fmt.Sprintf("172.30.0.%d/24", 9+l.ports), LanAddress)
+	n.LANAddress = fmt.Sprintf("172.30.0.%d", 9+l.ports)
+	n.Address(t, "eth0", n.LANAddress+"/24", LANAddress)
 	n.Run(t, "sysctl", "--quiet", "--write", "net.ipv4.ip_forward=1")
 
 	return n

@@ -11,18 +11,18 @@ import (
 	"time"
 )
 
-// running is a process as /proc shows it.
-type running struct {
-	pid         int
-	arguments   []byte
-	environment []byte
+// Running is a process as /proc shows it.
+type Running struct {
+	PID         int
+	Arguments   []byte
+	Environment []byte
 }
 
-// runningProcesses are all that this user may see, the test itself left out.
-func runningProcesses() []running {
+// Processes are all that this user may see, the test itself left out.
+func Processes() []Running {
 	folders, _ := filepath.Glob("/proc/[0-9]*")
 
-	var all []running
+	var all []Running
 
 	for _, folder := range folders {
 		pid, err := strconv.Atoi(filepath.Base(folder))
@@ -34,18 +34,18 @@ func runningProcesses() []running {
 		arguments, _ := os.ReadFile(filepath.Join(folder, "cmdline"))
 		environment, _ := os.ReadFile(filepath.Join(folder, "environ"))
 
-		all = append(all, running{pid: pid, arguments: arguments, environment: environment})
+		all = append(all, Running{PID: pid, Arguments: arguments, Environment: environment})
 	}
 
 	return all
 }
 
 // marked are the processes that inherited an environment variable.
-func marked(variable string) []running {
-	var found []running
+func marked(variable string) []Running {
+	var found []Running
 
-	for _, process := range runningProcesses() {
-		for entry := range bytes.SplitSeq(process.environment, []byte{0}) {
+	for _, process := range Processes() {
+		for entry := range bytes.SplitSeq(process.Environment, []byte{0}) {
 			if string(entry) == variable {
 				found = append(found, process)
 
@@ -60,7 +60,7 @@ func marked(variable string) []running {
 // killMarked ends what a program that we marked has left behind.
 func killMarked(variable string) {
 	for _, process := range marked(variable) {
-		syscall.Kill(process.pid, syscall.SIGKILL)
+		syscall.Kill(process.PID, syscall.SIGKILL)
 	}
 }
 
@@ -77,12 +77,12 @@ func WatchFor(secret string) *sightings {
 		seen := map[string]bool{}
 
 		for {
-			for _, process := range runningProcesses() {
-				if bytes.Contains(process.arguments, []byte(secret)) {
+			for _, process := range Processes() {
+				if bytes.Contains(process.Arguments, []byte(secret)) {
 					seen[programOf(process)+" arguments"] = true
 				}
 
-				if bytes.Contains(process.environment, []byte(secret)) {
+				if bytes.Contains(process.Environment, []byte(secret)) {
 					seen[programOf(process)+" environment"] = true
 				}
 			}
@@ -113,10 +113,10 @@ func (s *sightings) Stop() []string {
 	return <-s.result
 }
 
-func programOf(process running) string {
-	name, _, _ := strings.Cut(string(process.arguments), "\x00")
+func programOf(process Running) string {
+	name, _, _ := strings.Cut(string(process.Arguments), "\x00")
 	if name == "" {
-		return fmt.Sprintf("process %d", process.pid)
+		return fmt.Sprintf("process %d", process.PID)
 	}
 
 	return filepath.Base(name)
