@@ -1,7 +1,6 @@
 package node
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -130,16 +129,4 @@ func removeCgroup(path string) error {
 	}
 
 	return err
-}
-
-// hasProcesses tells whether a process is left in the cgroup itself.
-func hasProcesses(path string) bool {
-	file, err := os.Open(filepath.Join(path, "cgroup.procs"))
-	if err != nil {
-		return false
-	}
-
-	defer file.Close()
-
-	return bufio.NewScanner(file).Scan()
 }
