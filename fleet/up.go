@@ -36,7 +36,7 @@ type Up struct {
 
 	// Wait is how long a node may take to come to the tailnet, Boot how long to come back with its first config. Settle is
 	// how long the service has to run before it counts as one that stays. Interval is the time between two looks. Defaults:
-	// [DefaultWait], [DefaultBoot], [DefaultSettle] and [DefaultInterval].
+	// [DefaultWait], [DefaultBoot], [DefaultSettle] and at most [DefaultInterval].
 	Wait, Boot, Settle, Interval time.Duration
 	// Parallel is how many workers are brought up at a time; control planes come first, one after another. Default:
 	// [DefaultParallel].
@@ -96,13 +96,9 @@ type NodeReport struct {
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 
-	// before and final are the configs for [NodeReport.Configs].
+	// before and final are the configs of [NodeReport.Diff], with all their secrets.
 	before, final []byte
 }
-
-// Configs returns the config that the node had and the one that it is to have, both with the secrets of the cluster, for a
-// caller who shows what changes. They are nil where nothing is known.
-func (r NodeReport) Configs() (before, final []byte) { return r.before, r.final }
 
 // Report is how it went with all nodes, in the order of the plan.
 type Report struct {
@@ -153,11 +149,15 @@ func (u *Up) withDefaults() *Up {
 	filled := *u
 
 	for span, value := range map[*time.Duration]time.Duration{
-		&filled.Wait: DefaultWait, &filled.Boot: DefaultBoot, &filled.Settle: DefaultSettle, &filled.Interval: DefaultInterval,
+		&filled.Wait: DefaultWait, &filled.Boot: DefaultBoot, &filled.Settle: DefaultSettle,
 	} {
 		if *span <= 0 {
 			*span = value
 		}
+	}
+
+	if filled.Interval <= 0 {
+		filled.Interval = min(DefaultInterval, filled.Settle/4) //nolint:mnd // what stays is seen a few times
 	}
 
 	if filled.Parallel <= 0 {

@@ -347,9 +347,29 @@ func TestUpDryRun(t *testing.T) {
 	assert.Empty(t, live.Applied())
 	assert.Zero(t, u.keys.made)
 
-	before, final := report.Nodes[0].Configs()
-	assert.NotContains(t, string(before), "ExtensionServiceConfig")
-	assert.Contains(t, string(final), "ExtensionServiceConfig")
+	diff, err := report.Nodes[0].Diff()
+	require.NoError(t, err)
+	assert.Contains(t, diff, "+kind: ExtensionServiceConfig")
+	assert.Contains(t, diff, "+    - TS_HOSTNAME=a")
+}
+
+// What changes is shown without the secrets of the cluster and of the service.
+func TestUpDiffHasNoSecrets(t *testing.T) {
+	t.Parallel()
+
+	u := newUpTest(t)
+	u.up.DryRun = true
+	config := patched(t, configOf(t, machinetype.TypeWorker), patch.Settings{}, "left-over")
+	u.live(t, &talostest.Live{Address: "192.168.1.10"}, config, true)
+
+	diff, err := u.run(t, upFile+"  a: {address: 192.168.1.10}\n").Nodes[0].Diff()
+	require.NoError(t, err)
+	assert.Contains(t, diff, "TS_AUTHKEY=[redacted]")
+	assert.NotContains(t, diff, "left-over")
+
+	parsed, err := patch.ParseConfig(config)
+	require.NoError(t, err)
+	assert.NotContains(t, diff, parsed.Provider().Machine().Security().Token())
 }
 
 // A node that waits for its first config is installed without the service, and joins then.

@@ -35,6 +35,17 @@ type patchFlags struct {
 }
 
 func (f *patchFlags) bind(cmd *cobra.Command) {
+	f.bindSettings(cmd)
+
+	flags := cmd.Flags()
+	flags.BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
+	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but call the Tailscale API")
+	flags.StringVarP(&f.output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
+	flags.BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
+}
+
+// bindSettings binds the flags of what a patch says, and of its key.
+func (f *patchFlags) bindSettings(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 
@@ -51,11 +62,6 @@ func (f *patchFlags) bind(cmd *cobra.Command) {
 	flags.StringArrayVar(&f.staticHostsFrom, "static-hosts-from", nil,
 		"make static hosts of the devices with a `tag`, as they are now; asks the Tailscale API, with its credentials in the environment; "+
 			"can be repeated")
-
-	flags.BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but call the Tailscale API")
-	flags.StringVarP(&f.output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
-	flags.BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
 
 	completeValues(cmd, "auth-key", "env", "file:", "-", "mint", "none", "placeholder:")
 }

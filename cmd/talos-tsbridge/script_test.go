@@ -46,6 +46,7 @@ func TestScripts(t *testing.T) {
 			tailnet := tailnettest.NewServer(t)
 			env.Defer(tailnet.Close)
 			env.Values[tailnetOf{}] = tailnet
+			env.Values[clusterOf{}] = &liveCluster{}
 
 			client := tailnet.AddOAuthClient(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}})
 
@@ -63,6 +64,9 @@ func TestScripts(t *testing.T) {
 			"keys":   checkKeys,
 			"slow":   makeSlow,
 			"broken": makeBroken,
+			"live":   addLive,
+			"disk":   checkDisk,
+			"down":   setDown,
 		},
 	})
 }

@@ -1,0 +1,306 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// upFlags are the flags of up.
+type upFlags struct {
+	patchFlags
+	bridgeFlags
+	talosFlags
+
+	up           fleet.Up
+	fingerprints []string
+	diff         bool
+	output       string
+}
+
+const upDescription = `Brings nodes to the tailnet and keeps them there, through the Talos API: each node is looked at, and what is not as bridge.yaml
+says is changed. A second run finds nothing to do, sends nothing and makes no key.
+
+  on the tailnet and as wanted      nothing is sent
+  on the tailnet, a key is left     the key is taken out of its config
+  on the tailnet, arguments differ  it logs in again, without a key
+  not on the tailnet                it gets a key of its own in Talos's try mode, which writes to no disk, and as soon as it is on
+                                    the tailnet the same config without the key is persisted
+  waiting for its first config      it is installed with the config that the file names for it, and then joins
+
+A node that does not come up takes back by itself what it was given. Control planes come first and one at a time; a node that
+fails stops the run. The talosconfig is found as talosctl finds it.
+
+The exit code is 0 where all is as wanted or done, or would be in a dry run; 1 where a node failed or was refused; 2 for wrong
+usage; 3 where nodes could not be asked and nothing failed.`
+
+const upExamples = `  talos-tsbridge up --dry-run --diff
+  talos-tsbridge up
+  talos-tsbridge up --nodes 192.168.1.10,192.168.1.11 --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24`
+
+func (p *program) upCommand() *cobra.Command {
+	flags := &upFlags{}
+
+	cmd := &cobra.Command{
+		Use:     "up",
+		Short:   "Bring nodes to what bridge.yaml says, through the Talos API",
+		Long:    upDescription,
+		Example: upExamples,
+		Args:    noArguments,
+		RunE:    func(cmd *cobra.Command, _ []string) error { return p.up(cmd.Context(), flags, cmd.Flags()) },
+	}
+
+	flags.bindUp(cmd)
+
+	return cmd
+}
+
+// bindUp binds what to bring up, how, and then the settings.
+func (f *upFlags) bindUp(cmd *cobra.Command) {
+	flags := cmd.Flags()
+	flags.SortFlags = false
+
+	f.bindFile(cmd, "the bridge `file` (default "+fleet.DefaultFile+", unless --nodes is given)")
+	flags.StringSliceVarP(&f.nodes, "nodes", "n", nil,
+		"bring up these nodes, a comma-separated `list` of addresses or of names in the bridge file (default: all of the file)")
+	f.bindConnection(flags)
+	flags.StringSliceVar(&f.fingerprints, "cert-fingerprint", nil,
+		"take only a node with one of these certificate `fingerprints` for one in maintenance mode, as its console shows it")
+
+	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and change nothing")
+	flags.BoolVar(&f.diff, "diff", false, "with --dry-run: show what would change in the machine configs, with secrets redacted")
+	flags.IntVar(&f.up.Parallel, "parallel", fleet.DefaultParallel, "`number` of workers to bring up at a time; control planes are one at a time")
+	flags.BoolVar(&f.up.ContinueOnError, "continue-on-error", false, "go on with the other nodes where one fails")
+	flags.BoolVar(&f.up.KeepKey, "keep-key", false, "leave the key in the config of a node that joins, for nodes that log in at each start")
+	flags.BoolVar(&f.up.MoveNodeIP, "move-node-ip", false, "let the address change by which Kubernetes knows a node; it has to be registered anew then")
+	flags.DurationVar(&f.up.Wait, "wait", fleet.DefaultWait, "`time` that a node may take to come to the tailnet")
+	flags.DurationVar(&f.up.Boot, "boot-timeout", fleet.DefaultBoot, "`time` that a node may take to come back with its first config")
+	flags.DurationVar(&f.up.Settle, "settle", fleet.DefaultSettle, "`time` that the service has to run before it counts as one that stays")
+	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
+	flags.BoolVar(&f.quiet, "quiet", false, "no notes and no progress on standard error")
+
+	f.bindSettings(cmd)
+
+	completeValues(cmd, "output", outputTable, outputJSON)
+}
+
+// upKeyExpiry is how long a key is good that is used at once.
+const upKeyExpiry = 10 * time.Minute
+
+func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) error {
+	if flags.output != outputTable && flags.output != outputJSON {
+		return usagef("output %q is unknown: write table or json", flags.output)
+	}
+
+	if flags.diff && !flags.dryRun {
+		return usagef("--diff shows what would change: give it with --dry-run")
+	}
+
+	file, only, err := flags.bridge()
+	if err != nil {
+		return err
+	}
+
+	if !given.Changed("key-expiry") {
+		flags.key.expiry = upKeyExpiry
+	}
+
+	plan, err := p.planOf(ctx, file, &flags.patchFlags, given, fleet.PlanOptions{Only: only, NeedsAddress: true})
+	if err != nil {
+		return err
+	}
+
+	if err := p.checkJoining(ctx, flags, plan); err != nil {
+		return err
+	}
+
+	progress := p.newUpProgress(flags)
+	run := flags.run(plan)
+	run.OnStage, run.OnNode = progress.stage, progress.node
+
+	report, err := run.Run(ctx, plan.Plan)
+
+	progress.end()
+
+	if report == nil {
+		return exitError{err, exitUnseen}
+	}
+
+	if writeErr := p.writeUp(flags, report); writeErr != nil {
+		return errors.Join(err, writeErr)
+	}
+
+	if err != nil {
+		return err
+	}
+
+	return upFailure(report)
+}
+
+// run returns what brings the nodes of a plan up.
+func (f *upFlags) run(plan *fleetPlan) *fleet.Up {
+	run := f.up
+	run.Connection = nodes.Connection{Talosconfig: f.talosconfig, Context: f.context, Endpoints: f.endpoints}
+	run.Fingerprints, run.Keys, run.DryRun = f.fingerprints, plan.keys, f.dryRun
+
+	return &run
+}
+
+// bridge returns the file and the names of the nodes in it that are brought up, none for all. Nodes that the file which is
+// there by default does not know are brought up without it.
+func (f *upFlags) bridge() (*fleet.File, []string, error) {
+	path := f.file
+	if path == "" {
+		path = fleet.DefaultFile
+	}
+
+	file, err := fleet.Load(path)
+
+	switch {
+	case f.file == "" && errors.Is(err, fs.ErrNotExist) && len(f.nodes) == 0:
+		return nil, nil, usagef("there is no %s here: write one with talos-tsbridge init, name one with -f, or name nodes with --nodes", path)
+	case f.file == "" && errors.Is(err, fs.ErrNotExist):
+		return f.withoutFile()
+	case err != nil:
+		return nil, nil, usageError{err}
+	}
+
+	names, unknown := f.named(file)
+
+	switch {
+	case len(unknown) == 0:
+		return file, names, nil
+	case f.file == "" && len(names) == 0:
+		return f.withoutFile()
+	}
+
+	return nil, nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
+}
+
+func (f *upFlags) withoutFile() (*fleet.File, []string, error) {
+	file, err := fleet.ForAddresses(f.nodes...)
+	if err != nil {
+		return nil, nil, usageError{err}
+	}
+
+	return file, nil, nil
+}
+
+// named returns the names of the nodes that --nodes says by name or address, and those that the file does not have.
+func (f *upFlags) named(file *fleet.File) (names, unknown []string) {
+	for _, given := range f.nodes {
+		i := slices.IndexFunc(file.Nodes, func(node fleet.Node) bool { return node.Name == given || node.Address == given })
+		if i < 0 {
+			unknown = append(unknown, quote.Value(given))
+		} else {
+			names = append(names, file.Nodes[i].Name)
+		}
+	}
+
+	return names, unknown
+}
+
+// checkJoining refuses, before anything is sent, a run in which a key that serves one node would have to serve several.
+func (p *program) checkJoining(ctx context.Context, flags *upFlags, plan *fleetPlan) error {
+	single := plan.checkSingle()
+	if single == nil || flags.dryRun {
+		return nil
+	}
+
+	look := flags.run(plan)
+	look.DryRun = true
+
+	report, err := look.Run(ctx, plan.Plan)
+	if err != nil {
+		return exitError{err, exitUnseen}
+	}
+
+	joining := 0
+
+	for _, node := range report.Nodes {
+		if node.Action == fleet.ActionJoin || node.Action == fleet.ActionInstall {
+			joining++
+		}
+	}
+
+	if joining > 1 {
+		return single
+	}
+
+	return nil
+}
+
+// upFailure returns the error of a run that did not bring all nodes up.
+func upFailure(report *fleet.Report) error {
+	failed, unknown, left := report.Count(fleet.OutcomeFailed), report.Count(fleet.OutcomeUnknown), report.Count(fleet.OutcomeNotBegun)
+
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%s not as wanted%s", counted(failed, "node is", "nodes are"), notBegun(left))
+	case unknown > 0:
+		return exitError{fmt.Errorf("%s could not be asked%s", counted(unknown, "node", "nodes"), notBegun(left)), exitUnseen}
+	}
+
+	return nil
+}
+
+func notBegun(count int) string {
+	if count == 0 {
+		return ""
+	}
+
+	return ", and " + counted(count, "was", "were") + " not begun"
+}
+
+// counted writes a number and what it counts.
+func counted(count int, one, many string) string {
+	if count == 1 {
+		return "1 " + one
+	}
+
+	return fmt.Sprintf("%d %s", count, many)
+}
+
+// upSummary says how it went, in one line.
+func upSummary(report *fleet.Report, dryRun bool) string {
+	var parts []string
+
+	for _, part := range []struct {
+		outcome fleet.Outcome
+		what    string
+	}{
+		{fleet.OutcomeAsWanted, "as wanted"}, {fleet.OutcomeDone, "done"}, {fleet.OutcomePlanned, "to be changed"}, {fleet.OutcomeFailed, "failed"},
+		{fleet.OutcomeUnknown, "could not be asked"}, {fleet.OutcomeNotBegun, "not begun"},
+	} {
+		if count := report.Count(part.outcome); count > 0 {
+			text := fmt.Sprintf("%d %s", count, part.what)
+			if len(parts) == 0 {
+				text = counted(count, "node ", "nodes ") + part.what
+			}
+
+			parts = append(parts, text)
+		}
+	}
+
+	sent, keys := report.Sent()
+
+	switch {
+	case sent == 0 && keys == 0 && !dryRun:
+		parts = append(parts, "nothing sent", "no key minted")
+	case sent == 0 && dryRun:
+		parts = append(parts, "nothing sent")
+	}
+
+	return strings.Join(parts, ", ")
+}

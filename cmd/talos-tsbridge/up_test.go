@@ -1,0 +1,119 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
+	"github.com/siderolabs/talos/pkg/machinery/config/generate"
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/constants"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
+)
+
+// clusterOf is the key of a script's cluster.
+type clusterOf struct{}
+
+// liveCluster is the cluster of a script, whose nodes act on their configs.
+type liveCluster struct {
+	*talostest.Cluster
+
+	nodes map[string]*talostest.Live
+}
+
+// liveConfigs are machine configs as talosctl gen config makes them, by role.
+var liveConfigs = sync.OnceValues(func() (map[string][]byte, error) {
+	input, err := generate.NewInput("lab", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
+		generate.WithVersionContract(coreconfig.TalosVersion1_14), generate.WithInstallDisk("/dev/sda"))
+	if err != nil {
+		return nil, err
+	}
+
+	configs := map[string][]byte{}
+
+	for _, role := range []machine.Type{machine.TypeControlPlane, machine.TypeWorker} {
+		config, err := input.Config(role)
+		if err != nil {
+			return nil, err
+		}
+
+		if configs[role.String()], err = config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled)); err != nil {
+			return nil, err
+		}
+	}
+
+	return configs, nil
+})
+
+// addLive adds a node to the cluster of the script: live ROLE ADDRESS, or live maintenance ADDRESS FILE, which writes the
+// config that it is to be installed with into the file. TALOSCONFIG leads to the cluster from then on.
+func addLive(ts *testscript.TestScript, _ bool, args []string) {
+	role, address := args[0], args[1]
+
+	configs, err := liveConfigs()
+	ts.Check(err)
+
+	cluster := clusterFor(ts)
+	node := &talostest.Live{Address: address, TailnetAddress: "100.64.0." + address[strings.LastIndex(address, ".")+1:]}
+	cluster.nodes[address] = node
+
+	if role == "maintenance" {
+		factory := strings.ReplaceAll(string(configs["worker"]), "ghcr.io/siderolabs/installer:", "factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:")
+		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(factory), 0o600))
+		ts.Check(cluster.AddMaintenance(node, 20*time.Millisecond))
+
+		return
+	}
+
+	_, err = cluster.AddLive(node, configs[role], false)
+	ts.Check(err)
+}
+
+func clusterFor(ts *testscript.TestScript) *liveCluster {
+	if cluster, ok := ts.Value(clusterOf{}).(*liveCluster); ok && cluster.Cluster != nil {
+		return cluster
+	}
+
+	holder, ok := ts.Value(clusterOf{}).(*liveCluster)
+	if !ok {
+		ts.Fatalf("no cluster")
+	}
+
+	started, err := talostest.Start()
+	ts.Check(err)
+	ts.Defer(started.Close)
+
+	holder.Cluster, holder.nodes = started, map[string]*talostest.Live{}
+
+	talosconfig, err := started.Talosconfig(talostest.RoleAdmin)
+	ts.Check(err)
+
+	path := filepath.Join(ts.Getenv("WORK"), ".tmp", "live-talosconfig")
+	ts.Check(os.WriteFile(path, talosconfig, 0o600))
+	ts.Setenv("TALOSCONFIG", path)
+
+	return holder
+}
+
+// checkDisk looks for a text in the config on the disk of a node: disk ADDRESS TEXT; with !, that it never was there.
+func checkDisk(ts *testscript.TestScript, never bool, args []string) {
+	node := clusterFor(ts).nodes[args[0]]
+
+	switch {
+	case never && node.WasOnDisk(args[1]):
+		ts.Fatalf("%s was on the disk of %s", args[1], args[0])
+	case !never && !strings.Contains(node.Disk(), args[1]):
+		ts.Fatalf("%s is not on the disk of %s:\n%s", args[1], args[0], node.Disk())
+	}
+}
+
+// setDown switches a node off: down ADDRESS; with !, on again.
+func setDown(ts *testscript.TestScript, on bool, args []string) {
+	clusterFor(ts).SetDown(args[0], !on)
+}
