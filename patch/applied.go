@@ -2,6 +2,7 @@ package patch
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -65,12 +66,12 @@ func (p *Patch) Apply(c *Config) (*Applied, error) {
 		return a, nil
 	}
 
-	return a, c.shift(a.prove())
+	return a, c.shift(a.prove(edit))
 }
 
 // prove reads the result again: everything that is not ours has to be the same, and Talos has to take it as it took the
 // config before.
-func (a *Applied) prove() error {
+func (a *Applied) prove(edit *machineconfig.Edit) error {
 	read := make(chan []talosReading, 1)
 	go func() { read <- readPieces(a.config.file, a.splices) }()
 
@@ -81,7 +82,7 @@ func (a *Applied) prove() error {
 
 	a.after = after
 
-	if err := machineconfig.Prove(a.config.file, after, a.patch.owned()); err != nil {
+	if err := errors.Join(machineconfig.Prove(a.config.file, after, a.patch.owned()), edit.Check(after)); err != nil {
 		return configError(err)
 	}
 

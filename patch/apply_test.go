@@ -444,6 +444,7 @@ func TestApplyRefuses(t *testing.T) {
 			"wrong type further down", string(worker) + "---\napiVersion: v1alpha1\nkind: ExtensionServiceConfig\nname: tailscale\nenvironment:\n  TS_AUTHKEY: SECRET\n",
 			patch.ConfigUnreadable, strings.Count(string(worker), "\n") + 6, "environment.TS_AUTHKEY",
 		},
+		{"a merge key", "machine:\n  type: worker\n  sysfs: &l {a: SECRET}\n  nodeAnnotations:\n    <<: *l\n    c: d\n", patch.ConfigUnreadable, 5, ""},
 		{"doubled key", "machine:\n  type: worker\n  type: SECRET\n", patch.ConfigUnreadable, 3, "machine.type"},
 		{"doubled document", string(worker) + "---\napiVersion: v1alpha1\nkind: KubeNodeConfig\n", patch.ConfigUnreadable, 0, ""},
 		{"billion laughs", laughs, patch.ConfigTooLarge, 8, ""},

@@ -188,6 +188,10 @@ func unreadable(file *machineconfig.File, err error) error {
 	d, path := file.KeyAt(line)
 	fault := &ConfigError{Code: ConfigUnreadable, Line: line, Reason: "talos does not read this: its form is not that of the field"}
 
+	if d != nil && d.Root.Line == line { // Talos names the document alone
+		path = nil
+	}
+
 	if d != nil {
 		fault.Document, fault.Path = documentName(d), machineconfig.PathText(path)
 	}
@@ -197,6 +201,8 @@ func unreadable(file *machineconfig.File, err error) error {
 		fault.Path, fault.Reason = "", "a document without apiVersion and kind, which talos does not read: "+giveConfig
 	case strings.Contains(text, "already defined"):
 		fault.Reason = "talos does not read this: a key that its mapping has already"
+	case d != nil && (strings.Contains(text, "<<") || strings.Contains(text, "unexpected type for yaml mapping")) && d.MergeLine() > 0:
+		fault.Path, fault.Line, fault.Reason = "", d.MergeLine(), "a merge key (<<), which talos does not take: write out what it stands for"
 	case unknownKeys.MatchString(text) && d != nil:
 		fault.Reason = "talos does not know this key"
 		fault.Path, fault.Line = unknownKey(d, unknownKeys.FindStringSubmatch(text)[1])

@@ -45,7 +45,7 @@ func (f *File) Edit() *Edit {
 func (e *Edit) Set(d *Document, value any, path ...any) {
 	n, err := toNode(value)
 	if err != nil {
-		e.errs = append(e.errs, errors.New(pathText(path)+": a value that cannot be written"))
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", pathText(path), err))
 
 		return
 	}
@@ -58,7 +58,7 @@ func (e *Edit) Set(d *Document, value any, path ...any) {
 func (e *Edit) Append(d *Document, value any, path ...any) {
 	n, err := toNode(value)
 	if err != nil {
-		e.errs = append(e.errs, errors.New(pathText(path)+": a value that cannot be written"))
+		e.errs = append(e.errs, fmt.Errorf("%s: %w", pathText(path), err))
 
 		return
 	}
@@ -85,6 +85,44 @@ func (e *Edit) AddDocument(text []byte) {
 // RemoveDocument takes a document out, with the comments in it and behind it.
 func (e *Edit) RemoveDocument(d *Document) {
 	e.removed[d] = true
+}
+
+// Check fails with a [*ChangeError] if a file does not have the values that were set.
+func (e *Edit) Check(after *File) error {
+	for _, d := range e.file.documents {
+		if c := e.changes[d]; c != nil && !e.removed[d] {
+			if err := c.check(after.Find(d.Kind, d.Name), nil); err != nil {
+				return err
+			}
+		}
+	}
+
+	return nil
+}
+
+func (c *change) check(d *Document, path []any) error {
+	if d == nil {
+		return &ChangeError{Path: pathText(path)}
+	}
+
+	found := d.Get(path...)
+	if c.remove && len(path) > 0 { // an index is that of the file before
+		if _, isKey := path[len(path)-1].(string); isKey && found != nil {
+			return &ChangeError{Path: pathText(path), Line: found.Line}
+		}
+	}
+
+	if c.value != nil && (found == nil || !sameValue(found, c.value)) {
+		return &ChangeError{Path: pathText(path), Line: d.KeyLine(path...)}
+	}
+
+	for _, key := range c.fields {
+		if err := c.keys[key].check(d, append(slices.Clone(path), key)); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }
 
 // Changes reports whether anything was asked for.

@@ -2,6 +2,7 @@ package machineconfig
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -104,7 +105,11 @@ func (w *writer) writeElements(elements []element, after []string, p place) {
 		}
 	}
 
-	insert(after)
+	if comment := w.commentBehind(elements, last, separator); comment > 0 {
+		w.addBelow(elements[last].end, comment, after, separator)
+	} else {
+		insert(after)
+	}
 
 	for i, text := range first { // none stays
 		if i > 0 {
@@ -115,6 +120,44 @@ func (w *writer) writeElements(elements []element, after []string, p place) {
 	}
 
 	w.removeElements(elements, last)
+}
+
+// commentBehind returns where the line ends whose comment is about the last element, when new ones come on lines of their
+// own; 0 otherwise.
+func (w *writer) commentBehind(elements []element, last int, separator string) int {
+	if last < 0 || last != len(elements)-1 || !strings.ContainsFunc(separator, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		return 0
+	}
+
+	end := elements[last].end
+	line := w.lines().end(end)
+
+	if !w.hasComment(end, line) {
+		return 0
+	}
+
+	return line
+}
+
+// addBelow adds elements below the line of the last one, which gets a comma in front of its comment.
+func (w *writer) addBelow(end, line int, added []string, separator string) {
+	if len(added) == 0 {
+		return
+	}
+
+	trailing := w.skipTrivia(end)
+	if trailing < len(w.text) && w.text[trailing] == ',' && trailing < line {
+		trailing = -1
+	} else {
+		w.splice(end, end, ",")
+	}
+
+	text := strings.TrimPrefix(separator, ",") + strings.Join(added, separator)
+	if trailing < 0 {
+		text += ","
+	}
+
+	w.splice(line, line, text)
 }
 
 // removeElements removes elements with their commas. Comments between them stay.

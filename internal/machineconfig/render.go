@@ -74,30 +74,6 @@ func (f *File) survey(n *yaml.Node, found *style) {
 	}
 }
 
-// toNode returns the node of a value: a node, a text, a number, a list of them or a mapping.
-func toNode(value any) (*yaml.Node, error) {
-	switch value := value.(type) {
-	case *yaml.Node:
-		return value, nil
-	case string:
-		return textNode(value), nil
-	case []string:
-		list := &yaml.Node{Kind: yaml.SequenceNode, Tag: "!!seq"}
-		for _, text := range value {
-			list.Content = append(list.Content, textNode(text))
-		}
-
-		return list, nil
-	}
-
-	var n yaml.Node
-	if err := n.Encode(value); err != nil {
-		return nil, err
-	}
-
-	return &n, nil
-}
-
 func textNode(text string) *yaml.Node {
 	return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: text}
 }

@@ -78,6 +78,27 @@ func (d *Document) KeyLine(path ...any) int {
 	return line
 }
 
+// MergeLine returns the line of the first merge key of a document, 0 for none.
+func (d *Document) MergeLine() int {
+	var find func(n *yaml.Node) int
+
+	find = func(n *yaml.Node) int {
+		for i, child := range n.Content {
+			if n.Kind == yaml.MappingNode && i%2 == 0 && isMerge(child) {
+				return child.Line
+			}
+
+			if line := find(child); line > 0 {
+				return line
+			}
+		}
+
+		return 0
+	}
+
+	return find(d.Root)
+}
+
 // pathAt returns the path of the first key or item on a line, or of the last one before it.
 func pathAt(n *yaml.Node, line int) []any {
 	var path []any
