@@ -7,6 +7,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 // Problem is what is wrong with a certificate that a server showed.
@@ -244,7 +246,7 @@ func (p Problem) detail(target Target, shown *TLS) string {
 
 	of := "the certificate"
 	if shown.Faulty != nil && len(shown.Chain) > 0 && shown.Faulty.Subject != shown.Chain[0].Subject {
-		of = "the certificate of " + shown.Faulty.Subject + ", which issued the server's,"
+		of = "the certificate of " + printable.Clip(shown.Faulty.Subject, longestName) + ", which issued the server's,"
 	}
 
 	switch p {
@@ -272,6 +274,9 @@ func (p Problem) detail(target Target, shown *TLS) string {
 		return of + " is ruled out by a constraint of its authority"
 	}
 }
+
+// longestName bounds what is repeated of a certificate, in characters. The whole is in the result.
+const longestName = 120
 
 func certificateOf(certificate *x509.Certificate) Certificate {
 	names := slices.Clone(certificate.DNSNames)

@@ -99,12 +99,13 @@ func (c *Checker) checkUntilOK(ctx context.Context, target Target) Result {
 			c.notify.Unlock()
 		}
 
-		if result.OK() || result.Outcome == OutcomeCanceled || time.Now().Add(interval).After(deadline) {
+		left := time.Until(deadline)
+		if result.OK() || result.Outcome == OutcomeCanceled || left <= 0 {
 			return result
 		}
 
 		select {
-		case <-time.After(interval):
+		case <-time.After(min(interval, left)):
 		case <-ctx.Done():
 			return result
 		}

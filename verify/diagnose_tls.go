@@ -2,9 +2,9 @@ package verify
 
 import (
 	"fmt"
-	"net/netip"
 	"slices"
-	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 // explainCertificate explains what is wrong with a certificate that a server showed.
@@ -14,8 +14,8 @@ func explainCertificate(r Result) Finding {
 	}
 
 	var (
-		faulty = *r.TLS.Faulty
-		own    = len(r.TLS.Chain) > 0 && faulty.Subject == r.TLS.Chain[0].Subject && faulty.NotAfter.Equal(r.TLS.Chain[0].NotAfter)
+		faulty = r.TLS.Faulty.short()
+		own    = len(r.TLS.Chain) > 0 && r.TLS.Faulty.Subject == r.TLS.Chain[0].Subject && faulty.NotAfter.Equal(r.TLS.Chain[0].NotAfter)
 		which  = "the server's certificate"
 	)
 
@@ -73,6 +73,13 @@ func explainCertificate(r Result) Finding {
 	}
 }
 
+// short returns the certificate with names that fit into a sentence.
+func (c Certificate) short() Certificate {
+	c.Subject, c.Issuer = printable.Clip(c.Subject, longestName), printable.Clip(c.Issuer, longestName)
+
+	return c
+}
+
 // explainUnshown explains an outcome about certificates in a result that does not show them.
 func explainUnshown(r Result) Finding {
 	finding := Finding{Code: CodeTLSUntrusted, Cause: orDefault(r.Detail, "the certificate is refused"), Next: []string{"look at what the server sends: openssl s_client -showcerts"}}
@@ -116,10 +123,11 @@ func explainOutOfTime(r Result, which string, own bool) Finding {
 
 // explainTLSName explains a certificate for other names than the one asked for.
 func explainTLSName(r Result) Finding {
-	names := "the name that the certificate is for"
+	names := "NAME"
 
 	if r.TLS != nil && len(r.TLS.Chain) > 0 {
-		if i := slices.IndexFunc(r.TLS.Chain[0].Names, func(name string) bool { return !isAddress(name) && !strings.Contains(name, "*") }); i >= 0 {
+		// what a server calls itself is repeated in a command line only where it is a name
+		if i := slices.IndexFunc(r.TLS.Chain[0].Names, func(name string) bool { _, err := parseName(name); return err == nil }); i >= 0 {
 			names = r.TLS.Chain[0].Names[i]
 		}
 	}
@@ -145,12 +153,6 @@ func sniNeeded(r Result, name string) Finding {
 		Cause: "the server is asked for by its address, and its certificate is for names: TLS needs the name (SNI)",
 		Next:  []string{fmt.Sprintf("write https://%s:%d/@%s; in curl that is --resolve", name, r.Port, r.Address)},
 	}
-}
-
-func isAddress(text string) bool {
-	_, err := netip.ParseAddr(text)
-
-	return err == nil
 }
 
 // explainAlert explains a handshake that the other side ended: what it said with its alert is what it means.
@@ -244,7 +246,7 @@ func (s *TLS) warnings() []Finding {
 	case ProblemExpiresSoon:
 		which := "the server's certificate"
 		if len(s.Chain) > 0 && s.Faulty.Subject != s.Chain[0].Subject {
-			which = "the certificate of the authority " + s.Faulty.Subject
+			which = "the certificate of the authority " + s.Faulty.short().Subject
 		}
 
 		found = append(found, Finding{
@@ -253,7 +255,7 @@ func (s *TLS) warnings() []Finding {
 		})
 	case ProblemOrder:
 		found = append(found, Finding{
-			Code: CodeTLSChain, Cause: "the server sends its certificates in the wrong order, which works here and not with strict clients: that of " + s.Faulty.Subject + " stands where another belongs",
+			Code: CodeTLSChain, Cause: "the server sends its certificates in the wrong order, which works here and not with strict clients: that of " + s.Faulty.short().Subject + " stands where another belongs",
 			Next: []string{"write them in the server's file in this order: its own, then each one that issued the one before"},
 		})
 	}

@@ -3,6 +3,8 @@ package verify
 import (
 	"slices"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 // Severity is how much a [Finding] matters.
@@ -66,9 +68,10 @@ func Merge(findings []Finding) []Finding {
 	return merged
 }
 
-// String returns the finding in one line: its subjects, the cause, and the next steps.
+// String returns the finding in one printable line: its subjects, the cause, and the next steps. The fields themselves hold
+// what servers said as they said it.
 func (f Finding) String() string {
-	return strings.Join(f.Subjects, ", ") + ": " + f.Cause + ": " + strings.Join(f.Next, "; ")
+	return printable.Line(strings.Join(f.Subjects, ", ") + ": " + f.Cause + ": " + strings.Join(f.Next, "; "))
 }
 
 // Worst returns the severity that weighs most: a fault before what is unknown, and that before a warning; "" without

@@ -6,9 +6,10 @@ import (
 	"crypto/x509"
 	"net"
 	"net/http"
-	"slices"
 	"strings"
 	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 // maxHeader bounds the header of an answer, in bytes. Servers send a few hundred.
@@ -221,9 +222,16 @@ func namesOf(shown *TLS) string {
 		return "no name at all"
 	}
 
-	names := shown.Chain[0].Names
-	if len(names) > most {
-		return strings.Join(slices.Concat(names[:most], []string{"..."}), ", ")
+	names := make([]string, 0, most+1)
+
+	for i, name := range shown.Chain[0].Names {
+		if i == most {
+			names = append(names, "...")
+
+			break
+		}
+
+		names = append(names, printable.Clip(name, longestName))
 	}
 
 	return strings.Join(names, ", ")

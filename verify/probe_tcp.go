@@ -3,13 +3,14 @@ package verify
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 func (c *Checker) tryTCP(ctx context.Context, target Target, result *Result) {
@@ -129,5 +130,5 @@ func oneLine(err error) string {
 		err = op.Err
 	}
 
-	return fmt.Sprintf("%.200s", err.Error())
+	return printable.Clip(err.Error(), 200)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
@@ -160,6 +161,7 @@ func (p *program) note(notes ...string) {
 	}
 }
 
+// say writes what a person reads on standard error. What comes from outside (servers, files) may be in it.
 func (p *program) say(kind, text string) {
-	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, text) // there is nowhere left to report it
+	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, printable.Line(text)) // there is nowhere left to report it
 }

@@ -5,7 +5,9 @@ import (
 	"io"
 	"sync"
 	"time"
+	"unicode/utf8"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
@@ -75,10 +77,11 @@ func (p *progress) node(node nodes.Node) {
 
 func (p *progress) show(line string) {
 	p.shown = true
+	line = printable.Line(line)
 
 	const widest = 79
-	if len(line) > widest { // a line that wraps cannot be erased
-		line = line[:widest-3] + "..."
+	if utf8.RuneCountInString(line) > widest { // a line that wraps cannot be erased
+		line = printable.Clip(line, widest-len("..."))
 	}
 
 	_, _ = io.WriteString(p.out, eraseLine+line) // there is nowhere left to report it

@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
@@ -120,11 +121,16 @@ func (t tableWriter) results(results []verify.Result) {
 }
 
 // rows writes rows in columns, the first of which is a heading. The first cell of the others has a colour.
+// rows writes cells, whatever is in them, in columns.
 func (t tableWriter) rows(rows [][]string, colourOf func(row int) int) {
+	const widest = 300
+
 	widths := make([]int, len(rows[0]))
 
 	for _, row := range rows {
 		for i, cell := range row {
+			cell = printable.Clip(printable.Line(cell), widest)
+			row[i] = cell
 			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
 		}
 	}
@@ -161,10 +167,8 @@ func detailOf(result verify.Result) string {
 
 	switch {
 	case result.Kind == verify.KindDNS && result.DNS != nil:
-		for _, address := range result.DNS.Addresses {
-			parts = append(parts, address.String())
-		}
-	case result.DNS != nil:
+		parts = append(parts, addresses(result.DNS.Addresses))
+	case result.DNS != nil && result.Address.IsValid():
 		parts = append(parts, result.Address.String())
 	}
 
@@ -276,8 +280,17 @@ func orDash(text string) string {
 }
 
 func addresses(list []netip.Addr) string {
-	texts := make([]string, 0, len(list))
-	for _, address := range list {
+	const most = 8
+
+	texts := make([]string, 0, most+1)
+
+	for i, address := range list {
+		if i == most {
+			texts = append(texts, fmt.Sprintf("and %d more", len(list)-most))
+
+			break
+		}
+
 		texts = append(texts, address.String())
 	}
 
@@ -291,9 +304,27 @@ func (t tableWriter) findings(findings []verify.Finding) {
 			colour = red
 		}
 
-		fmt.Fprintf(t.out, "\n%s %s\n", t.paint(colour, string(finding.Severity)+":"), finding.Cause)
-		fmt.Fprintf(t.out, "  where: %s\n", strings.Join(finding.Subjects, "\n         "))
-
-		fmt.Fprintf(t.out, "  next:  %s\n", strings.Join(finding.Next, "\n         "))
+		fmt.Fprintf(t.out, "\n%s %s\n", t.paint(colour, printable.Line(string(finding.Severity))+":"), printable.Line(finding.Cause))
+		fmt.Fprintf(t.out, "  where: %s\n", stacked(finding.Subjects))
+		fmt.Fprintf(t.out, "  next:  %s\n", stacked(finding.Next))
 	}
+}
+
+// stacked writes texts one below the other.
+func stacked(texts []string) string {
+	const most = 20
+
+	lines := make([]string, 0, most+1)
+
+	for i, text := range texts {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("and %d more", len(texts)-most))
+
+			break
+		}
+
+		lines = append(lines, printable.Line(text))
+	}
+
+	return strings.Join(lines, "\n         ")
 }

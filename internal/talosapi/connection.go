@@ -43,7 +43,7 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 		return nil, fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(name))
 	}
 
-	options := []client.OptionFunc{client.WithConfig(config), client.WithContextName(name), client.WithDefaultGRPCDialOptions()}
+	options := []client.OptionFunc{client.WithConfig(config), client.WithContextName(name), client.WithDefaultGRPCDialOptions(), client.WithGRPCDialOptions(bounded()...)}
 	if len(connection.Endpoints) > 0 {
 		options = append(options, client.WithEndpoints(connection.Endpoints...))
 	}

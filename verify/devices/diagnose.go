@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
@@ -65,7 +66,7 @@ func Diagnose(fetched *Tailnet, expected []Expected, now time.Time) []verify.Fin
 		findings = append(findings, verify.Finding{
 			Code: CodeUnusedKeys, Severity: verify.SeverityWarning, Subjects: []string{"auth key " + key.ID},
 			Cause: "an auth key was minted and not used up: until " + key.Expires.UTC().Format(time.RFC3339) + " whoever has it can join the tailnet",
-			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + key.ID},
+			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + printable.Word(key.ID)},
 		})
 	}
 

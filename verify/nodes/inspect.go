@@ -109,12 +109,14 @@ func (i *Inspector) askUntilWell(ctx context.Context, address string) Node {
 		}
 
 		worst := verify.Worst(Diagnose([]Node{node}, i.Wanted))
-		if worst == "" || worst == verify.SeverityWarning || time.Now().Add(interval).After(deadline) {
+		left := time.Until(deadline)
+
+		if worst == "" || worst == verify.SeverityWarning || left <= 0 {
 			return node
 		}
 
 		select {
-		case <-time.After(interval):
+		case <-time.After(min(interval, left)):
 		case <-ctx.Done():
 			return node
 		}

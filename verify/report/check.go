@@ -88,14 +88,14 @@ func (c *Check) lookUp(ctx context.Context, deadline time.Time, report *Report) 
 
 	for {
 		tailnet, err := c.LookUp(ctx)
-		over := ctx.Err() != nil || time.Now().Add(interval).After(deadline)
+		left := time.Until(deadline)
 
 		var findings []verify.Finding
 		if err == nil {
 			findings = devices.Diagnose(tailnet, expected, time.Now())
 		}
 
-		if worst := verify.Worst(findings); over || err == nil && worst != verify.SeverityFault {
+		if worst := verify.Worst(findings); left <= 0 || ctx.Err() != nil || err == nil && worst != verify.SeverityFault {
 			if err != nil {
 				return err
 			}
@@ -108,7 +108,7 @@ func (c *Check) lookUp(ctx context.Context, deadline time.Time, report *Report) 
 		}
 
 		select {
-		case <-time.After(interval):
+		case <-time.After(min(interval, left)):
 		case <-ctx.Done():
 		}
 	}

@@ -1,6 +1,7 @@
 package report
 
 import (
+	"bytes"
 	_ "embed" // the schema
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
@@ -37,17 +39,25 @@ func Schema() []byte { return slices.Clone(schema) }
 // Worst returns the severity that weighs most among the findings, "" where nothing is wrong.
 func (r *Report) Worst() verify.Severity { return verify.Worst(r.Findings) }
 
-// WriteJSON writes the report as indented JSON. Lists that every report has are there also when they are empty.
+// WriteJSON writes the report as indented JSON, in which what a terminal would act on is escaped. Lists that every report has are there also when they are empty.
 func (r *Report) WriteJSON(w io.Writer) error {
 	complete := *r
 	complete.Results = append([]verify.Result{}, r.Results...)
 	complete.Findings = append([]verify.Finding{}, r.Findings...)
 
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
 
-	return encoder.Encode(complete)
+	if err := encoder.Encode(complete); err != nil {
+		return err
+	}
+
+	_, err := w.Write(printable.JSON(text.Bytes()))
+
+	return err
 }
 
 // maxLine bounds a line of a Job's log.
