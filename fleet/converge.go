@@ -18,6 +18,8 @@ type converge struct {
 	node  *Node
 	api   *talosapi.Client
 	stage func(*Node, string)
+	// told is the stage that was told last.
+	told string
 
 	report *NodeReport
 }
@@ -25,7 +27,12 @@ type converge struct {
 // callTimeout bounds each call to a node.
 const callTimeout = 15 * time.Second
 
-func (c *converge) says(stage string) { c.stage(c.node, stage) }
+func (c *converge) says(stage string) {
+	if c.told != stage {
+		c.told = stage
+		c.stage(c.node, stage)
+	}
+}
 
 func (c *converge) run(ctx context.Context) {
 	c.says("looking")
@@ -266,7 +273,7 @@ func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stag
 	}
 
 	// from here on an interruption would take back what is there: the node is done first
-	return c.persist(context.WithoutCancel(ctx), final, "persisting the config without a key")
+	return c.persist(context.WithoutCancel(ctx), final, "persisting the config")
 }
 
 // persist writes a config to the node's disk and waits until its service stays.
@@ -316,10 +323,12 @@ func (c *converge) watch(ctx context.Context) (*talosapi.State, error) {
 // manyFailures of the service in a row mean that it will not come up: once may be an accident of the start.
 const manyFailures = 2
 
+const waitingStage = "waiting for the tailnet"
+
 // await waits until the node is on the tailnet with a service that stays. Since is the service's last event before the
 // config was given, and restarts tells that the config starts the service again.
 func (c *converge) await(ctx context.Context, since time.Time, restarts bool, environment map[string]string) error {
-	c.says("waiting for the tailnet")
+	c.says(waitingStage)
 
 	bounded, cancel := context.WithTimeout(ctx, c.up.Wait)
 	defer cancel()

@@ -440,7 +440,7 @@ func TestUpMaintenanceRefuses(t *testing.T) {
 func TestUpInterrupted(t *testing.T) {
 	t.Parallel()
 
-	for _, stage := range []string{"looking", "bringing all but the service up to date", "leasing a key", "joining", "waiting for the tailnet", "persisting the config without a key"} {
+	for _, stage := range []string{"looking", "bringing all but the service up to date", "leasing a key", "joining", "waiting for the tailnet", "persisting the config"} {
 		t.Run(stage, func(t *testing.T) {
 			t.Parallel()
 
@@ -464,7 +464,7 @@ func TestUpInterrupted(t *testing.T) {
 			assert.False(t, live.WasOnDisk("key-of"))
 			assert.Equal(t, fleet.OutcomeNotBegun, report.Nodes[1].Outcome)
 
-			if stage == "persisting the config without a key" {
+			if stage == "persisting the config" {
 				assert.Equal(t, fleet.OutcomeDone, report.Nodes[0].Outcome, "what has joined is brought to its end")
 			}
 

@@ -29,12 +29,16 @@ type fleetPlan struct {
 	*fleet.Plan
 
 	keys fleet.Keys
+	// keysLater tells that a node which has no source of a key is told so only when it needs one.
+	keysLater bool
 	// single counts the nodes of each key that serves one node only.
 	single map[string]int
 }
 
 // planOf checks the file with the flags over it, all of it, and mints nothing.
-func (p *program) planOf(ctx context.Context, file *fleet.File, flags *patchFlags, given *pflag.FlagSet, options fleet.PlanOptions) (*fleetPlan, error) {
+func (p *program) planOf(
+	ctx context.Context, file *fleet.File, flags *patchFlags, given *pflag.FlagSet, options fleet.PlanOptions, keysLater bool,
+) (*fleetPlan, error) {
 	if err := errors.Join(flags.faults...); err != nil {
 		return nil, err
 	}
@@ -67,7 +71,7 @@ func (p *program) planOf(ctx context.Context, file *fleet.File, flags *patchFlag
 		p.noteOnNodes(plan)
 	}
 
-	made := &fleetPlan{Plan: plan}
+	made := &fleetPlan{Plan: plan, keysLater: keysLater}
 
 	return made, p.setKeys(ctx, made, flags, given)
 }
@@ -134,7 +138,7 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 		options.Only = []string{output.node}
 	}
 
-	plan, err := p.planOf(ctx, file, flags, given, options)
+	plan, err := p.planOf(ctx, file, flags, given, options, false)
 	if err != nil {
 		return err
 	}
@@ -213,7 +217,7 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 		return usageError{err}
 	}
 
-	plan, err := p.planOf(ctx, file, flags, given, fleet.PlanOptions{})
+	plan, err := p.planOf(ctx, file, flags, given, fleet.PlanOptions{}, false)
 	if err != nil {
 		return err
 	}

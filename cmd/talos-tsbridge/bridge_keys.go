@@ -34,7 +34,13 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 		}
 
 		source, err := p.keySource(text)
-		if err != nil {
+
+		switch {
+		case err != nil && text == "" && plan.keysLater:
+			keys.nodes[i] = noKey{err}
+
+			continue
+		case err != nil:
 			return usageError{err}
 		}
 
@@ -106,6 +112,11 @@ type nodeKeys struct{ nodes []fleet.Keys }
 func (k *nodeKeys) Lease(ctx context.Context, node int) (fleet.Lease, error) {
 	return k.nodes[node].Lease(ctx, node)
 }
+
+// noKey is for nodes that may turn out to need none.
+type noKey struct{ err error }
+
+func (k noKey) Lease(context.Context, int) (fleet.Lease, error) { return nil, k.err }
 
 // leasing makes keys, and says what it made and took back.
 type leasing struct{ minting *minting }

@@ -116,7 +116,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		flags.key.expiry = upKeyExpiry
 	}
 
-	plan, err := p.planOf(ctx, file, &flags.patchFlags, given, fleet.PlanOptions{Only: only, NeedsAddress: true})
+	plan, err := p.planOf(ctx, file, &flags.patchFlags, given, fleet.PlanOptions{Only: only, NeedsAddress: true}, true)
 	if err != nil {
 		return err
 	}
