@@ -135,9 +135,11 @@ func (c *Client) understood(err error, at step, method string) error {
 func (c *Client) invalid(at step, method, message string) *Error {
 	path := c.official.BaseURL.EscapedPath() + "/api/v2/tailnet/" + url.PathEscape(c.official.Tailnet)
 
-	switch at {
-	case stepDevices:
+	switch {
+	case at == stepDevices:
 		path += "/devices"
+	case at.ofDevices():
+		path = c.official.BaseURL.EscapedPath() + "/api/v2/device"
 	default:
 		path += "/keys"
 	}

@@ -39,6 +39,9 @@ type Device struct {
 	Expires time.Time `json:"expires,omitzero"`
 	// LastSeen is when the device was last connected, zero for now.
 	LastSeen time.Time `json:"lastSeen,omitzero"`
+	// AdvertisedRoutes are the subnets that the device offers to route to, EnabledRoutes those that the tailnet uses it for.
+	AdvertisedRoutes []netip.Prefix `json:"advertisedRoutes,omitempty"`
+	EnabledRoutes    []netip.Prefix `json:"enabledRoutes,omitempty"`
 }
 
 // ShortName returns the first label of the name, by which the devices of its own tailnet find it, and "" for a device that
@@ -72,7 +75,7 @@ func (c *Client) Devices(ctx context.Context) ([]Device, error) {
 	err := c.call(ctx, stepDevices, http.MethodGet, func(ctx context.Context) error {
 		var err error
 
-		answer, err = c.official.Devices().List(ctx)
+		answer, err = c.official.Devices().List(ctx, tailscale.WithFields(tailscale.IncludeFieldsAll))
 
 		return err
 	})
@@ -182,6 +185,16 @@ func deviceOf(answer tailscale.Device) (Device, error) {
 
 	slices.SortFunc(device.Addresses, netip.Addr.Compare)
 
+	var err error
+
+	if device.AdvertisedRoutes, err = routesOf(answer, answer.AdvertisedRoutes); err != nil {
+		return Device{}, err
+	}
+
+	if device.EnabledRoutes, err = routesOf(answer, answer.EnabledRoutes); err != nil {
+		return Device{}, err
+	}
+
 	if !answer.KeyExpiryDisabled {
 		device.Expires = answer.Expires.Time
 	}
@@ -191,4 +204,21 @@ func deviceOf(answer tailscale.Device) (Device, error) {
 	}
 
 	return device, nil
+}
+
+func routesOf(answer tailscale.Device, texts []string) ([]netip.Prefix, error) {
+	var routes []netip.Prefix
+
+	for _, text := range texts {
+		route, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("the route %s of device %s cannot be read", quote.Value(text), quote.Value(answer.Name))
+		}
+
+		routes = append(routes, route)
+	}
+
+	slices.SortFunc(routes, netip.Prefix.Compare)
+
+	return routes, nil
 }

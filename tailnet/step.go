@@ -18,6 +18,8 @@ const (
 	stepGet
 	stepDelete
 	stepDevices
+	stepDevice
+	stepChangeDevice
 )
 
 // repeatable reports whether a request of this step can be sent twice without harm. A creation cannot: the key of a
@@ -25,7 +27,13 @@ const (
 func (s step) repeatable() bool { return s != stepCreate }
 
 // changes reports whether a request of this step does something that it matters to know of.
-func (s step) changes() bool { return s == stepCreate || s == stepDelete }
+func (s step) changes() bool { return s == stepCreate || s == stepDelete || s == stepChangeDevice }
+
+// ofDevices reports whether a request of this step is about devices.
+func (s step) ofDevices() bool { return s == stepDevices || s == stepDevice || s == stepChangeDevice }
+
+// hasBody reports whether an answer of this step that says yes has to have a body that can be read.
+func (s step) hasBody() bool { return s != stepDelete && s != stepChangeDevice }
 
 // stepContext carries the step of a request from the call to the transport, through the official client.
 type stepContext struct{}
@@ -64,7 +72,7 @@ func (r reply) refuses() bool {
 // judge says what such an answer means in a step.
 func judge(at step, r reply, kind CredentialKind) verdict {
 	switch {
-	case r.status == http.StatusTooManyRequests && at == stepDevices:
+	case r.status == http.StatusTooManyRequests && at.ofDevices():
 		return verdict{ReasonRateLimited, "the API's rate limit is reached: try again later"}
 	case r.status == http.StatusTooManyRequests:
 		return verdict{ReasonRateLimited, "the API's rate limit is reached: try again later, or make fewer keys at a time"}
@@ -79,6 +87,8 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 		return verdict{ReasonNotTheAPI, "the server redirects to another address, which is not followed with credentials: give that address as the base URL"}
 	case r.page, r.status < 400:
 		return verdict{ReasonNotTheAPI, "check that the base URL is that of the API, and that no login page or proxy stands in between"}
+	case r.message == "" && r.status == http.StatusNotFound && at.ofDevices():
+		return verdict{ReasonNotSupported, "this server cannot do this with devices: check the base URL (Headscale's API has no devices)"}
 	case r.message == "" && r.status == http.StatusNotFound && at != stepToken && at != stepExchange:
 		return verdict{ReasonNotSupported, "this server has no such API: check the base URL (Headscale has it since 0.30)"}
 	}
@@ -96,8 +106,8 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 		v = judgeExchange(r.status)
 	case stepCreate:
 		v = judgeCreate(r, kind)
-	case stepDevices:
-		v = judgeDevices(r.status, kind)
+	case stepDevices, stepDevice, stepChangeDevice:
+		v = judgeDevices(at, r.status, kind)
 	case stepList:
 		if r.status == http.StatusNotFound {
 			v = verdict{ReasonTailnetUnknown, noTailnet}
@@ -209,19 +219,25 @@ func judgeCreate(r reply, kind CredentialKind) verdict {
 	return verdict{}
 }
 
-func judgeDevices(status int, kind CredentialKind) verdict {
+func judgeDevices(at step, status int, kind CredentialKind) verdict {
 	switch {
+	case status == http.StatusForbidden && kind.NeedsTags() && at == stepChangeDevice:
+		return verdict{
+			ReasonScopeMissing,
+			"the " + kind.String() + " lacks a scope: it needs devices:core, writable (admin console, Settings > Trust credentials)",
+		}
 	case status == http.StatusForbidden && kind.NeedsTags():
 		return verdict{
 			ReasonScopeMissing,
 			"the " + kind.String() + " lacks a scope: it needs devices:core, readable (admin console, Settings > Trust credentials)",
 		}
-	case status == http.StatusNotFound:
+	case status == http.StatusNotFound && at == stepDevices:
 		return verdict{
 			ReasonTailnetUnknown,
-			"no such tailnet, or a server that does not list its devices, which Headscale does not: check tailnet and base URL, or write the hosts " +
-				"one by one",
+			"no such tailnet, or a server that does not list its devices, which Headscale does not: check tailnet and base URL",
 		}
+	case status == http.StatusNotFound:
+		return verdict{ReasonNotFound, "the tailnet has no device of this ID: it was removed before, or it belongs to another tailnet"}
 	}
 
 	return verdict{}

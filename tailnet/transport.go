@@ -132,7 +132,7 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 			failure.Reason = ReasonNotTheAPI
 			failure.Message = "the answer is a web page and not the API's: check that the base URL is that of the API, and that no " +
 				"login page or proxy stands in between"
-		case at == stepDelete || json.Valid(body):
+		case !at.hasBody() || json.Valid(body):
 			return nil
 		default:
 			failure.Reason = ReasonAnswerInvalid

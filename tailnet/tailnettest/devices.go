@@ -1,6 +1,7 @@
 package tailnettest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -28,6 +29,10 @@ type Device struct {
 	Expires time.Time
 	// LastSeen is when it was last connected. Default: it is connected.
 	LastSeen time.Time
+	// Shared tells that it belongs to another tailnet, which shared it.
+	Shared bool
+	// AdvertisedRoutes are the subnets that it offers to route to. EnabledRoutes are those that it is used for.
+	AdvertisedRoutes, EnabledRoutes []string
 }
 
 // ErrKeyUsed and ErrKeyInvalid are what a node is told whose key cannot register it.
@@ -78,6 +83,19 @@ func (s *Server) Register(key, hostname string) (Device, error) {
 	return *device, nil
 }
 
+// Devices returns the devices that are registered, the oldest first.
+func (s *Server) Devices() []Device {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+
+	devices := make([]Device, 0, len(s.devices))
+	for _, device := range s.devices {
+		devices = append(devices, *device)
+	}
+
+	return devices
+}
+
 // SetDevice changes the device of this ID. It is a mistake if there is none.
 func (s *Server) SetDevice(id string, change func(*Device)) {
 	s.set(func() {
@@ -109,13 +127,22 @@ type deviceAnswer struct {
 	Expires            time.Time  `json:"expires,omitzero"`
 	ConnectedToControl bool       `json:"connectedToControl"`
 	LastSeen           *time.Time `json:"lastSeen,omitempty"`
+	IsExternal         bool       `json:"isExternal"`
+
+	// these are there only when all fields are asked for
+	AdvertisedRoutes []string `json:"advertisedRoutes,omitempty"`
+	EnabledRoutes    []string `json:"enabledRoutes,omitempty"`
 }
 
-func (d *Device) answer() deviceAnswer {
+func (d *Device) answer(r *http.Request) deviceAnswer {
 	shown := deviceAnswer{
 		ID: d.ID, NodeID: d.ID, Name: d.Name, Hostname: d.Hostname, Addresses: d.Addresses, Tags: d.Tags,
 		Authorized: d.Authorized, IsEphemeral: d.Ephemeral, Created: d.Created, OS: "linux",
-		KeyExpiryDisabled: d.Expires.IsZero(), Expires: d.Expires, ConnectedToControl: d.LastSeen.IsZero(),
+		KeyExpiryDisabled: d.Expires.IsZero(), Expires: d.Expires, ConnectedToControl: d.LastSeen.IsZero(), IsExternal: d.Shared,
+	}
+
+	if r.URL.Query().Get("fields") == "all" {
+		shown.AdvertisedRoutes, shown.EnabledRoutes = d.AdvertisedRoutes, d.EnabledRoutes
 	}
 
 	if !d.LastSeen.IsZero() {
@@ -125,14 +152,14 @@ func (d *Device) answer() deviceAnswer {
 	return shown
 }
 
-func (s *Server) listDevices(_ *http.Request, who actor) answer {
+func (s *Server) listDevices(r *http.Request, who actor) answer {
 	if !who.may("devices:core:read") {
 		return failure(http.StatusForbidden, textForbidden)
 	}
 
 	list := []deviceAnswer{}
 	for _, device := range s.devices {
-		list = append(list, device.answer())
+		list = append(list, device.answer(r))
 	}
 
 	return success(map[string]any{"devices": list})
@@ -145,7 +172,7 @@ func (s *Server) getDevice(r *http.Request, who actor) answer {
 
 	for _, device := range s.devices {
 		if device.ID == r.PathValue("id") {
-			return success(device.answer())
+			return success(device.answer(r))
 		}
 	}
 
@@ -165,4 +192,37 @@ func (s *Server) deleteDevice(r *http.Request, who actor) answer {
 	}
 
 	return answer{status: http.StatusOK}
+}
+
+func (s *Server) renameDevice(r *http.Request, who actor) answer {
+	if !who.may("devices:core") {
+		return failure(http.StatusForbidden, textForbidden)
+	}
+
+	var request struct {
+		Name string `json:"name"`
+	}
+
+	if err := json.NewDecoder(r.Body).Decode(&request); err != nil || request.Name == "" {
+		return failure(http.StatusBadRequest, "the body is not a request for a name")
+	}
+
+	short, _, _ := strings.Cut(request.Name, ".")
+	name := strings.ToLower(short) + ".tail1234.ts.net"
+
+	for _, device := range s.devices {
+		if device.Name == name && device.ID != r.PathValue("id") {
+			return failure(http.StatusBadRequest, "the name is taken")
+		}
+	}
+
+	for _, device := range s.devices {
+		if device.ID == r.PathValue("id") {
+			device.Name = name
+
+			return answer{status: http.StatusOK}
+		}
+	}
+
+	return failure(http.StatusNotFound, "device not found")
 }

@@ -25,6 +25,7 @@
 //	GET    /api/v2/tailnet/{tailnet}/devices
 //	GET    /api/v2/device/{id}
 //	DELETE /api/v2/device/{id}
+//	POST   /api/v2/device/{id}/name
 //
 // The rules come from Tailscale's documentation of the API and from what its users reported: a list holds the IDs of
 // active keys and API access tokens and nothing else ([Server.ListWholeKeys] makes it Headscale's, which has

@@ -24,6 +24,7 @@ const (
 	ListDevices   Endpoint = "list devices"
 	GetDevice     Endpoint = "get device"
 	DeleteDevice  Endpoint = "delete device"
+	RenameDevice  Endpoint = "rename device"
 	Unknown       Endpoint = "unknown"
 )
 

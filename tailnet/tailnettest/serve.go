@@ -152,8 +152,8 @@ func (s *Server) route(r *http.Request) (Endpoint, func(*http.Request) answer) {
 		route += " tailnet/" + path[2] + strings.Repeat("/id", len(path)-3)
 		r.SetPathValue("tailnet", path[1])
 		r.SetPathValue("id", path[len(path)-1])
-	case len(path) == 2 && path[0] == "device":
-		route += " device/id"
+	case len(path) >= 2 && path[0] == "device":
+		route += strings.Join(append([]string{" device/id"}, path[2:]...), "/")
 		r.SetPathValue("id", path[1])
 	}
 
@@ -186,6 +186,8 @@ func (s *Server) route(r *http.Request) (Endpoint, func(*http.Request) answer) {
 		return GetDevice, s.authenticated(s.getDevice)
 	case "DELETE device/id":
 		return DeleteDevice, s.authenticated(s.deleteDevice)
+	case "POST device/id/name":
+		return RenameDevice, s.authenticated(s.renameDevice)
 	}
 
 	return Unknown, func(*http.Request) answer { return failure(http.StatusNotFound, "not found") }
