@@ -2,7 +2,9 @@ package mint
 
 import (
 	"context"
+	"slices"
 	"strings"
+	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
@@ -33,6 +35,12 @@ func (m *Minter) UnusedKeys(ctx context.Context, description string) ([]tailnet.
 	}
 
 	return unused, nil
+}
+
+// OlderThan returns those keys that were made before a time by the server's clock, which [tailnet.Client.Now] is. A key of
+// which the server does not tell when it was made is not among them.
+func OlderThan(keys []tailnet.Key, before time.Time) []tailnet.Key {
+	return slices.DeleteFunc(slices.Clone(keys), func(key tailnet.Key) bool { return key.Created.IsZero() || !key.Created.Before(before) })
 }
 
 // isMinted reports whether a key was minted with the description: it is that and the eight characters of [unique].

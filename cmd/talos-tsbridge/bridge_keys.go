@@ -28,6 +28,10 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 		wanted := mergeKeyFlags(flags.key, plan.Key(i), given)
 		wanted.advertised = strings.Join(plan.Settings(i).AdvertiseTags, ",")
 
+		if wanted.replace {
+			wanted.hostname = pointer.SafeDeref(plan.Settings(i).Hostname)
+		}
+
 		text := flags.authKey
 		if text == "" {
 			text = plan.Key(i).Source

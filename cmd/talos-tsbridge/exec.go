@@ -69,6 +69,7 @@ command fails or does not read it.`,
 
 	flags.bind(cmd)
 	flags.bindBase(cmd)
+	flags.key.bindReplace(cmd)
 	bridge.bindFile(cmd, "run the command once for each node in this bridge `file`, with the node's {{.Name}}, {{.Address}} and {{.Role}} in its arguments")
 	cmd.Flags().IntVar(&parallel, "parallel", 1, "with -f: `number` of nodes to run the command for at a time")
 

@@ -29,6 +29,10 @@ type keyFlags struct {
 	description   string
 	tailnet       string
 
+	// replace tells to remove what is left of the host before a node joins with the key, hostname is the host.
+	replace  bool
+	hostname string
+
 	dryRun bool
 	quiet  bool
 }
@@ -43,9 +47,25 @@ func (f *keyFlags) bind(cmd *cobra.Command) {
 	flags.BoolVar(&f.reusable, "key-reusable", false, "mint a key for any number of nodes (default: for one)")
 	flags.BoolVar(&f.ephemeral, "key-ephemeral", false, "mint a key whose nodes are deleted from the tailnet soon after they go offline")
 	flags.BoolVar(&f.preauthorized, "key-preauthorized", true, "mint a key whose nodes need no approval")
-	flags.StringVar(&f.description, "key-description", mint.DefaultDescription,
-		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", mint.MaxDescription))
+	f.bindDescription(cmd)
 	flags.StringVar(&f.tailnet, "tailnet", "", "`name` of the tailnet to mint a key in (default: TAILSCALE_TAILNET, or the credential's own)")
+}
+
+func (f *keyFlags) bindDescription(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.description, "key-description", mint.DefaultDescription,
+		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", mint.MaxDescription))
+}
+
+// bindReplace binds the flag for a node that joins again.
+func (f *keyFlags) bindReplace(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.replace, "replace-device", false,
+		"before a key is minted, remove the offline device with the name of --hostname and the tags of the key, so that the node gets the name back")
+}
+
+// bindTailnet binds the flags of commands that are about keys and devices that are there.
+func (f *keyFlags) bindTailnet(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.tailnet, "tailnet", "", "`name` of the tailnet (default: TAILSCALE_TAILNET, or the credential's own)")
+	cmd.Flags().BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
 }
 
 func (f *keyFlags) options() mint.Options {
@@ -119,6 +139,20 @@ func (p *program) client(flags *keyFlags) (*tailnet.Client, error) {
 	return client, nil
 }
 
+// readyClient is client once it was checked, and its credential read.
+func (p *program) readyClient(ctx context.Context, flags *keyFlags) (*tailnet.Client, error) {
+	client, err := p.client(flags)
+	if err != nil {
+		return nil, err
+	}
+
+	if err := client.Check(); err != nil {
+		return nil, usageError{err}
+	}
+
+	return client, client.Credential.Load(ctx)
+}
+
 // newMinting checks everything that can be checked before a call.
 func (p *program) newMinting(flags *keyFlags) (*minting, error) {
 	client, err := p.client(flags)
@@ -132,7 +166,30 @@ func (p *program) newMinting(flags *keyFlags) (*minting, error) {
 		return nil, usageError{err}
 	}
 
+	if flags.replace && flags.hostname == "" {
+		return nil, usagef("--replace-device needs --hostname, the name that the node is to get back")
+	}
+
 	return &minting{program: p, flags: flags, minter: minter}, nil
+}
+
+// replaceDevice removes what is left of the host in the tailnet, once, and says so.
+func (m *minting) replaceDevice(ctx context.Context) error {
+	if !m.flags.replace {
+		return nil
+	}
+
+	m.flags.replace = false
+
+	removed, err := m.minter.Client.ReplaceDevice(ctx, m.flags.hostname, m.flags.options().Tags)
+
+	for _, device := range removed {
+		if !m.flags.quiet {
+			m.program.note("removed device " + device.String() + " (ID " + device.ID + "), so that the node gets its name back")
+		}
+	}
+
+	return err
 }
 
 // dryKey stands for the key that a dry run does not mint.
@@ -148,6 +205,10 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 
 	// a credential that a program knows takes the time of a person
 	if err := m.minter.Client.Credential.Load(ctx); err != nil {
+		return authkey.Key{}, nil, err
+	}
+
+	if err := m.replaceDevice(ctx); err != nil {
 		return authkey.Key{}, nil, err
 	}
 
@@ -271,6 +332,10 @@ func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key
 		key, err = authkey.Placeholder(dryKey)
 
 		return key, minting, err
+	}
+
+	if flags.key.replace {
+		return key, nil, usagef("--replace-device goes with a key that is minted: leave it out, or give --auth-key mint")
 	}
 
 	var options []authkey.ParseOption

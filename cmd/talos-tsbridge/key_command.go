@@ -15,18 +15,18 @@ import (
 func (p *program) keyCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "key",
-		Short: "Mint or revoke an auth key alone, for scripts",
-		Long: `Mints or revokes auth keys through the API of Tailscale, or of a Headscale server.
+		Short: "Mint, list or revoke auth keys",
+		Long: `Mints, lists or revokes auth keys through the API of Tailscale, or of a Headscale server.
 
 The credentials come from the environment: ` + tailnet.EnvUsage + `;
 the server from ` + tailnet.EnvBaseURL + `.`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return usagef("%s needs a command: mint or revoke", cmd.CommandPath())
+			return usagef("%s needs a command: mint, list or revoke", cmd.CommandPath())
 		},
 	}
 
-	cmd.AddCommand(p.keyMintCommand(), p.keyRevokeCommand())
+	cmd.AddCommand(p.keyMintCommand(), p.keyListCommand(), p.keyRevokeCommand())
 
 	return cmd
 }
@@ -49,6 +49,8 @@ func (p *program) keyMintCommand() *cobra.Command {
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&flags.advertised, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
 	flags.bind(cmd)
+	flags.bindReplace(cmd)
+	cmd.Flags().StringVar(&flags.hostname, "hostname", "", "with --replace-device: `name` of the node that joins with the key")
 	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
 	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the output: text, the key alone, or json, with its ID, tags and expiry")
 	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "do everything but call the Tailscale API")
@@ -116,38 +118,87 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output, format 
 
 func (p *program) keyRevokeCommand() *cobra.Command {
 	var (
-		name  string
-		quiet bool
+		flags       keyFlags
+		unused, yes bool
+		olderThan   time.Duration
 	)
 
 	cmd := &cobra.Command{
-		Use:   "revoke ID...",
-		Short: "Revoke auth keys by their IDs",
+		Use:   "revoke ID... | --unused",
+		Short: "Revoke auth keys by their IDs, or those that are left over",
 		Args: func(cmd *cobra.Command, args []string) error {
-			if len(args) == 0 {
-				return usagef("%s needs the ID of a key, which talos-tsbridge prints when it mints one", cmd.CommandPath())
+			switch {
+			case len(args) == 0 && !unused:
+				return usagef("%s needs the ID of a key, which talos-tsbridge prints when it mints one, or --unused", cmd.CommandPath())
+			case len(args) > 0 && unused:
+				return usagef("%s takes IDs of keys or --unused, not both", cmd.CommandPath())
+			case len(args) > 0 && (yes || olderThan != 0):
+				return usagef("--yes and --older-than go with --unused")
 			}
 
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
-			return p.revokeKeys(cmd.Context(), ids, &keyFlags{tailnet: name, quiet: quiet})
+			if unused {
+				return p.revokeUnused(cmd.Context(), &flags, olderThan, yes)
+			}
+
+			return p.revokeKeys(cmd.Context(), ids, &flags)
 		},
 	}
 
-	cmd.Flags().StringVar(&name, "tailnet", "", "`name` of the tailnet (default: TAILSCALE_TAILNET, or the credential's own)")
-	cmd.Flags().BoolVar(&quiet, "quiet", false, "no notes on standard error")
+	cmd.Flags().SortFlags = false
+	cmd.Flags().BoolVar(&unused, "unused", false, "show the keys that key list shows, and with --yes revoke them")
+	cmd.Flags().Var((*expiryFlag)(&olderThan), "older-than", "with --unused: only keys that were made before this `duration`, such as 1h")
+	cmd.Flags().BoolVar(&yes, "yes", false, "with --unused: revoke them, and do not only show them")
+	flags.bindDescription(cmd)
+	flags.bindTailnet(cmd)
 
 	return cmd
 }
 
-// revokeKeys revokes each key, also when others fail.
-func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags) error {
-	client, err := p.client(flags)
+// revokeUnused shows the keys that are left over, and revokes them where that was confirmed.
+func (p *program) revokeUnused(ctx context.Context, flags *keyFlags, age time.Duration, yes bool) error {
+	keys, client, err := p.unusedKeys(ctx, flags, age)
 	if err != nil {
 		return err
 	}
 
+	if len(keys) == 0 {
+		if !flags.quiet {
+			p.note("no auth keys are left over")
+		}
+
+		return nil
+	}
+
+	if err := p.writeKeys(outputTable, keys); err != nil {
+		return err
+	}
+
+	if !yes {
+		return usagef("nothing was revoked: --yes revokes %s", plural(len(keys), "key"))
+	}
+
+	ids := make([]string, 0, len(keys))
+	for _, key := range keys {
+		ids = append(ids, key.ID)
+	}
+
+	return p.revokeEach(ctx, client, ids, flags.quiet)
+}
+
+func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags) error {
+	client, err := p.readyClient(ctx, flags)
+	if err != nil {
+		return err
+	}
+
+	return p.revokeEach(ctx, client, ids, flags.quiet)
+}
+
+// revokeEach revokes each key, also when others fail.
+func (p *program) revokeEach(ctx context.Context, client *tailnet.Client, ids []string, quiet bool) error {
 	var faults []error
 
 	for _, id := range ids {
@@ -157,7 +208,7 @@ func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags)
 			continue
 		}
 
-		if !flags.quiet {
+		if !quiet {
 			p.note("revoked auth key " + id)
 		}
 	}

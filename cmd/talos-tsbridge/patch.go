@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/spf13/cobra"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
@@ -111,6 +112,7 @@ type request struct {
 // faultless request. It looks up the static hosts that are asked for.
 func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ...[]patch.Option) (*request, error) {
 	flags.key.advertised, flags.key.quiet = strings.Join(flags.settings.AdvertiseTags, ","), flags.quiet
+	flags.key.hostname = pointer.SafeDeref(flags.settings.Hostname)
 	flags.key.dryRun = flags.dryRun || flags.redact // a key that is not printed need not be made
 
 	options, err := flags.options(ctx, p)

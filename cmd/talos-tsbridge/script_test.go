@@ -67,6 +67,12 @@ func TestScripts(t *testing.T) {
 			"live":   addLive,
 			"disk":   checkDisk,
 			"down":   setDown,
+
+			"join":      join,
+			"offline":   setOffline,
+			"routes":    setRoutes,
+			"devices":   checkDevices,
+			"headscale": func(ts *testscript.TestScript, _ bool, _ []string) { tailnetFor(ts).BehaveAsHeadscale() },
 		},
 	})
 }
@@ -185,5 +191,51 @@ func makeBroken(ts *testscript.TestScript, _ bool, args []string) {
 
 	if tailnetFor(ts).ClearFaults(); status != 0 {
 		tailnetFor(ts).Fail(tailnettest.Fault{On: tailnettest.Endpoint(args[0]), Status: status})
+	}
+}
+
+// join makes a node join the tailnet: join NAME KEYFILE.
+func join(ts *testscript.TestScript, _ bool, args []string) {
+	_, err := tailnetFor(ts).Register(strings.TrimSpace(ts.ReadFile(args[1])), args[0])
+	ts.Check(err)
+}
+
+func deviceNamed(ts *testscript.TestScript, name string) string {
+	for _, device := range tailnetFor(ts).Devices() {
+		if short, _, _ := strings.Cut(device.Name, "."); short == name {
+			return device.ID
+		}
+	}
+
+	ts.Fatalf("there is no device %s", name)
+
+	return ""
+}
+
+// setOffline takes a device off the tailnet: offline NAME SINCE.
+func setOffline(ts *testscript.TestScript, _ bool, args []string) {
+	since, err := time.ParseDuration(args[1])
+	ts.Check(err)
+	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) { d.LastSeen = time.Now().Add(-since) })
+}
+
+// setRoutes sets the routes of a device: routes NAME ADVERTISED ENABLED.
+func setRoutes(ts *testscript.TestScript, _ bool, args []string) {
+	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) {
+		d.AdvertisedRoutes, d.EnabledRoutes = strings.Split(args[1], ","), strings.Split(args[2], ",")
+	})
+}
+
+// checkDevices checks which devices there are: devices NAME...
+func checkDevices(ts *testscript.TestScript, _ bool, args []string) {
+	var names []string
+
+	for _, device := range tailnetFor(ts).Devices() {
+		short, _, _ := strings.Cut(device.Name, ".")
+		names = append(names, short)
+	}
+
+	if strings.Join(names, " ") != strings.Join(args, " ") {
+		ts.Fatalf("the devices are %v, not %v", names, args)
 	}
 }

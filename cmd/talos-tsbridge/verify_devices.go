@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"net/netip"
 
 	"github.com/spf13/pflag"
 
@@ -39,7 +40,12 @@ func (p *program) lookUp(flags *verifyFlags, check *report.Check) error {
 	check.LookUp = func(ctx context.Context) (*devices.Tailnet, error) {
 		return devices.Fetch(ctx, minter, mint.DefaultDescription)
 	}
-	check.Expected = func(seen []nodes.Node) []devices.Expected { return flags.expected(seen, tags) }
+	var routes []netip.Prefix
+	if check.Wanted != nil {
+		routes = check.Wanted.Routes()
+	}
+
+	check.Expected = func(seen []nodes.Node) []devices.Expected { return flags.expected(seen, tags, routes) }
 
 	return errors.Join(err, credentialErr)
 }
@@ -62,17 +68,17 @@ func (f *deviceFlags) tags(wanted *nodes.Wanted) ([]string, error) {
 }
 
 // expected returns the devices that the nodes and the names given should be.
-func (f *deviceFlags) expected(seen []nodes.Node, tags []string) []devices.Expected {
+func (f *deviceFlags) expected(seen []nodes.Node, tags []string, routes []netip.Prefix) []devices.Expected {
 	var expected []devices.Expected
 
 	for _, node := range seen {
 		if node.Failure == "" {
-			expected = append(expected, devices.Expected{Name: cmp.Or(node.Hostname(), node.Address), Addresses: node.TailnetAddresses, Tags: tags})
+			expected = append(expected, devices.Expected{Name: cmp.Or(node.Hostname(), node.Address), Addresses: node.TailnetAddresses, Tags: tags, Routes: routes})
 		}
 	}
 
 	for _, name := range f.devices {
-		expected = append(expected, devices.Expected{Name: name, Tags: tags})
+		expected = append(expected, devices.Expected{Name: name, Tags: tags, Routes: routes})
 	}
 
 	return expected

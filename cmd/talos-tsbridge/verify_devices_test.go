@@ -62,7 +62,7 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 	code, _, shown := verifyWith("tag:edge")
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, shown, "fault: the device lacks tag:edge\n  where: lab-healthy\n")
-	assert.Regexp(t, `(?m)^online +lab-healthy.tail1234.ts.net +100.64.0.1,fd7a:115c:a1e0::1 +tag:k8s +now +never$`, shown)
+	assert.Regexp(t, `(?m)^online +lab-healthy.tail1234.ts.net +n[A-Za-z0-9]+ +100.64.0.1,fd7a:115c:a1e0::1 +tag:k8s +now +never +-$`, shown)
 	assert.NotContains(t, shown, "laptop")
 	assert.NotContains(t, shown, "tskey")
 

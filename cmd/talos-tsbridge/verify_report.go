@@ -12,7 +12,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
-	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
@@ -242,33 +241,7 @@ func (t tableWriter) devices(fetched *devices.Tailnet) {
 		t.out.WriteString("\n")
 	}
 
-	rows := [][]string{{"STATE", "DEVICE", "ADDRESSES", "TAGS", "LAST SEEN", "KEY EXPIRY"}}
-	online := func(device tailnet.Device) bool { return device.Authorized && device.LastSeen.IsZero() }
-
-	for _, device := range fetched.Devices {
-		state, seen, expiry := "online", "now", "never"
-
-		switch {
-		case !device.Authorized:
-			state = "waiting"
-		case !device.LastSeen.IsZero():
-			state, seen = "offline", device.LastSeen.UTC().Format(time.RFC3339)
-		}
-
-		if !device.Expires.IsZero() {
-			expiry = device.Expires.UTC().Format(time.RFC3339)
-		}
-
-		rows = append(rows, []string{state, device.Name, addresses(device.Addresses), orDash(strings.Join(device.Tags, ",")), seen, expiry})
-	}
-
-	t.rows(rows, func(i int) int {
-		if online(fetched.Devices[i]) {
-			return green
-		}
-
-		return yellow
-	})
+	t.deviceRows(fetched.Devices)
 }
 
 func orDash(text string) string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
@@ -45,6 +47,7 @@ func TestDevices(t *testing.T) {
 
 	now := time.Now()
 	tagged := mint.Options{Tags: []string{"tag:k8s"}}
+	lan := netip.MustParsePrefix("192.168.1.0/24")
 
 	for _, test := range []struct {
 		name     string
@@ -69,6 +72,28 @@ func TestDevices(t *testing.T) {
 		{"will expire", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.Expires = now.Add(time.Hour) })
 		}, devices.Expected{Name: "lab"}, devices.CodeExpires, verify.SeverityWarning, "log in again"},
+		{"routes are not enabled", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.AdvertisedRoutes = []string{"192.168.1.0/24"} })
+		}, devices.Expected{Name: "lab", Routes: []netip.Prefix{lan}}, devices.CodeRoutesPending, verify.SeverityFault, "192.168.1.0/24"},
+		{"routes are not offered", tagged, nil, devices.Expected{Name: "lab", Routes: []netip.Prefix{lan}}, devices.CodeRoutesMissing, verify.SeverityFault, "does not offer"},
+		{"a default route that nobody asked for", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) {
+				d.AdvertisedRoutes, d.EnabledRoutes = []string{"0.0.0.0/0"}, []string{"0.0.0.0/0"}
+			})
+		}, devices.Expected{Name: "lab", Routes: []netip.Prefix{}}, devices.CodeRoutesUnexpected, verify.SeverityWarning, "0.0.0.0/0"},
+		{"a route that is enabled and not offered", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.EnabledRoutes = []string{"192.168.1.0/24"} })
+		}, devices.Expected{Name: "lab", Routes: []netip.Prefix{}}, devices.CodeRoutesUnexpected, verify.SeverityWarning, "192.168.1.0/24"},
+		{"routes as they should be", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) {
+				d.AdvertisedRoutes, d.EnabledRoutes = []string{"192.168.1.0/24"}, []string{"192.168.1.0/24"}
+			})
+		}, devices.Expected{Name: "lab", Routes: []netip.Prefix{lan}}, "", "", ""},
+		{"routes of which nothing is known", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
+			s.SetDevice(d.ID, func(d *tailnettest.Device) {
+				d.AdvertisedRoutes, d.EnabledRoutes = []string{"192.168.1.0/24"}, []string{"192.168.1.0/24"}
+			})
+		}, devices.Expected{Name: "lab"}, "", "", ""},
 		{"offline", tagged, func(s *tailnettest.Server, d tailnettest.Device) {
 			s.SetDevice(d.ID, func(d *tailnettest.Device) { d.LastSeen = now.Add(-time.Hour) })
 		}, devices.Expected{Name: "lab"}, devices.CodeOffline, verify.SeverityFault, "not connected"},
@@ -212,5 +237,54 @@ func TestScopes(t *testing.T) {
 		assert.Equal(t, devices.CodeUnread, findings[0].Code)
 		assert.Equal(t, verify.SeverityUnknown, findings[0].Severity)
 		assert.NotContains(t, findings[0].Cause, credential.Secret)
+	}
+}
+
+// A policy snippet is JSON as a policy file takes it, for subnets and for exit nodes.
+func TestPolicySnippets(t *testing.T) {
+	t.Parallel()
+
+	fetched := &devices.Tailnet{Devices: []tailnet.Device{{
+		Name: "lab.tail1234.ts.net", Authorized: true, Tags: []string{"tag:k8s"},
+		AdvertisedRoutes: []netip.Prefix{netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("192.168.1.0/24"), netip.MustParsePrefix("::/0")},
+	}}}
+
+	findings := devices.Diagnose(fetched, []devices.Expected{{Name: "lab", Tags: []string{"tag:edge"}}}, time.Now())
+	require.Len(t, findings, 2)
+
+	snippets := map[string]string{
+		`"tagOwners"`:     `{"tagOwners": {"tag:edge": ["autogroup:admin"]}}`,
+		`"autoApprovers"`: `{"autoApprovers": {"routes": {"192.168.1.0/24": ["tag:k8s"]}, "exitNode": ["tag:k8s"]}}`,
+		`"grants"`:        `{"grants": [{"src": ["autogroup:member"], "dst": ["autogroup:internet", "192.168.1.0/24"], "ip": ["*"]}]}`,
+	}
+
+	for _, finding := range findings {
+		for _, next := range finding.Next {
+			for name, want := range snippets {
+				if at := strings.Index(next, name); at >= 0 {
+					assert.JSONEq(t, want, "{"+next[at:]+"}")
+					delete(snippets, name)
+				}
+			}
+		}
+	}
+
+	assert.Empty(t, snippets)
+}
+
+// However many keys are left over, there is one finding with one command, and what the API says is not run by a shell.
+func TestUnusedKeysAreOneFinding(t *testing.T) {
+	t.Parallel()
+
+	for command, keys := range map[string][]tailnet.Key{
+		"key revoke k1 k2":            {{ID: "k1"}, {ID: "k2"}},
+		"key revoke --unused --yes":   {{ID: "k1"}, {ID: "$(reboot)"}},
+		"key revoke --unused --yes  ": {{ID: "1"}, {ID: "2"}, {ID: "3"}, {ID: "4"}, {ID: "5"}, {ID: "6"}, {ID: "7"}, {ID: "8"}, {ID: "9"}},
+		"key revoke --unused --yes ":  {{ID: "--all"}},
+	} {
+		findings := devices.Diagnose(&devices.Tailnet{UnusedKeys: keys}, nil, time.Now())
+		require.Len(t, findings, 1)
+		assert.Len(t, findings[0].Subjects, len(keys))
+		assert.Equal(t, []string{"where no node waits for it: talos-tsbridge " + strings.TrimSpace(command)}, findings[0].Next)
 	}
 }

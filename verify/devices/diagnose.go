@@ -31,6 +31,12 @@ const (
 	CodeOffline verify.Code = "device-offline"
 	// CodeEphemeral: the device is deleted when it goes offline, although it keeps its state.
 	CodeEphemeral verify.Code = "device-ephemeral"
+	// CodeRoutesPending: the device offers routes that are not enabled.
+	CodeRoutesPending verify.Code = "device-routes-pending"
+	// CodeRoutesMissing: the device does not offer routes that it should.
+	CodeRoutesMissing verify.Code = "device-routes-missing"
+	// CodeRoutesUnexpected: the device has routes that were not asked for.
+	CodeRoutesUnexpected verify.Code = "device-routes-unexpected"
 	// CodeUnusedKeys: auth keys were minted and not used.
 	CodeUnusedKeys verify.Code = "key-unused"
 	// CodeUnread: the credential may not read the auth keys.
@@ -45,6 +51,9 @@ type Expected struct {
 	Addresses []netip.Addr
 	// Tags are what the device should have, with "tag:".
 	Tags []string
+	// Routes are the subnets that the device should offer to route to. It is nil where that is not known, and empty where
+	// it should offer none.
+	Routes []netip.Prefix
 }
 
 // Diagnose says what is wrong with the devices of the expected nodes, and which keys were left behind.
@@ -62,16 +71,53 @@ func Diagnose(fetched *Tailnet, expected []Expected, now time.Time) []verify.Fin
 		})
 	}
 
-	for _, key := range fetched.UnusedKeys {
-		findings = append(findings, verify.Finding{
-			Code: CodeUnusedKeys, Severity: verify.SeverityWarning, Subjects: []string{"auth key " + key.ID},
-			Cause: "an auth key was minted and not used up: until " + key.Expires.UTC().Format(time.RFC3339) + " whoever has it can join the tailnet",
-			Next:  []string{"where no node waits for it: talos-tsbridge key revoke " + printable.Word(key.ID)},
-		})
+	if len(fetched.UnusedKeys) > 0 {
+		findings = append(findings, unused(fetched.UnusedKeys))
 	}
 
 	return verify.Merge(findings)
 }
+
+// unused is one finding for all keys that are left over, with one command.
+func unused(keys []tailnet.Key) verify.Finding {
+	const mostNamed = 8
+
+	var (
+		subjects, ids []string
+		last          time.Time
+	)
+
+	for _, key := range keys {
+		subjects = append(subjects, "auth key "+key.ID)
+
+		if isPlain(key.ID) {
+			ids = append(ids, key.ID)
+		}
+
+		if key.Expires.After(last) {
+			last = key.Expires
+		}
+	}
+
+	what := "an auth key was minted and not used up"
+	if len(keys) > 1 {
+		what = strconv.Itoa(len(keys)) + " auth keys were minted and not used up"
+	}
+
+	command := "key revoke " + strings.Join(ids, " ")
+	if len(ids) != len(keys) || len(keys) > mostNamed {
+		command = "key revoke --unused --yes"
+	}
+
+	return verify.Finding{
+		Code: CodeUnusedKeys, Severity: verify.SeverityWarning, Subjects: subjects,
+		Cause: what + ": until " + last.UTC().Format(time.RFC3339) + " whoever has one can join the tailnet",
+		Next:  []string{"where no node waits for it: talos-tsbridge " + command},
+	}
+}
+
+// isPlain reports whether text of the API may stand in a command line as it is.
+func isPlain(text string) bool { return printable.Word(text) == text }
 
 // diagnose says what is wrong with the device of one node.
 func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
@@ -90,9 +136,9 @@ func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
 	}
 
 	if len(others) > 0 {
-		add(verify.SeverityFault, CodeDuplicate, "the node registered more than once, as "+device.String()+" and "+strings.Join(others, ", ")+
+		add(verify.SeverityFault, CodeDuplicate, "the node registered more than once, as "+device.String()+" and "+strings.Join(describe(others), ", ")+
 			": it lost its state, and the name leads to what it was before",
-			"delete the devices that are not the node's (admin console, Machines), and give the node its name back there",
+			removal(others)+", and give the node its name back (admin console, Machines); --replace-device does so before a node joins",
 			"keep TS_STATE_DIR at /var/lib/tailscale, the one directory that outlives the service")
 	}
 
@@ -112,6 +158,7 @@ func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
 
 	if missing := slices.DeleteFunc(slices.Clone(node.Tags), func(tag string) bool { return slices.Contains(device.Tags, tag) }); len(missing) > 0 {
 		add(verify.SeverityFault, CodeTags, "the device lacks "+strings.Join(missing, ", "),
+			"give the tags an owner in the policy file: "+owners(missing),
 			"set the tags (admin console, Machines); a changed --advertise-tags has no effect on a node that is logged in, unless it starts once with "+
 				"TS_AUTH_ONCE=false and without TS_AUTHKEY")
 	}
@@ -127,12 +174,39 @@ func (t *Tailnet) diagnose(node Expected, now time.Time) []verify.Finding {
 			"delete it, and let the node join with a key that is not ephemeral")
 	}
 
-	return findings
+	return append(findings, routes(*device, node)...)
 }
 
-// find returns the device of a node and the names of its other registrations. An address is certain; a name may be one that
+// describe names other registrations of a node.
+func describe(others []tailnet.Device) []string {
+	texts := make([]string, 0, len(others))
+	for _, other := range others {
+		texts = append(texts, fmt.Sprintf("%s, last seen %s", other, lastSeen(other)))
+	}
+
+	return texts
+}
+
+// removal says how the other registrations of a node are removed.
+func removal(others []tailnet.Device) string {
+	var commands []string
+
+	for _, other := range others {
+		if isPlain(other.ID) {
+			commands = append(commands, "talos-tsbridge device remove "+other.ID)
+		}
+	}
+
+	if len(commands) == 0 {
+		return "delete the devices that are not the node's (admin console, Machines)"
+	}
+
+	return "remove the devices that are not the node's: " + strings.Join(commands, "; ")
+}
+
+// find returns the device of a node and its other registrations. An address is certain; a name may be one that
 // the tailnet numbered, and then the newest, which has the highest number, is the node's.
-func (t *Tailnet) find(node Expected) (*tailnet.Device, []string) {
+func (t *Tailnet) find(node Expected) (*tailnet.Device, []tailnet.Device) {
 	var candidates []*tailnet.Device
 
 	for i := range t.Devices {
@@ -154,11 +228,11 @@ func (t *Tailnet) find(node Expected) (*tailnet.Device, []string) {
 		}
 	}
 
-	var others []string
+	var others []tailnet.Device
 
 	for _, candidate := range candidates {
 		if candidate != found {
-			others = append(others, fmt.Sprintf("%s, last seen %s", candidate, lastSeen(*candidate)))
+			others = append(others, *candidate)
 		}
 	}
 
@@ -184,19 +258,11 @@ func lastSeen(device tailnet.Device) string {
 }
 
 // number returns 0 for the device with a name, N for one that the tailnet called name-N because the name was taken, and -1
-// for all others. A device that calls itself name-1 is another one.
+// for all others.
 func number(device tailnet.Device, name string) int {
-	short := device.ShortName()
-	if strings.EqualFold(short, name) {
-		return 0
+	if n, ok := device.IsOf(name); ok {
+		return n
 	}
 
-	rest, ok := strings.CutPrefix(short, strings.ToLower(name)+"-")
-
-	n, err := strconv.Atoi(rest)
-	if !ok || err != nil || n < 1 || !strings.EqualFold(device.Hostname, name) {
-		return -1
-	}
-
-	return n
+	return -1
 }

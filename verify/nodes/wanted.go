@@ -3,6 +3,7 @@ package nodes
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -65,6 +66,31 @@ func (w *Wanted) Tags() []string {
 	}
 
 	return nil
+}
+
+// Routes returns the subnets that the patch makes the node offer to route to: none, which is not nil, where it has the
+// service and no routes; nil where it leaves the service alone. What is no subnet is left out.
+func (w *Wanted) Routes() []netip.Prefix {
+	if w.Environment == nil {
+		return nil
+	}
+
+	values := lastValues(w.Environment)
+	routes := []netip.Prefix{}
+
+	for text := range strings.SplitSeq(values["TS_ROUTES"], ",") {
+		if route, err := netip.ParsePrefix(text); err == nil {
+			routes = append(routes, route)
+		}
+	}
+
+	if slices.ContainsFunc(strings.Fields(values["TS_EXTRA_ARGS"]), func(argument string) bool {
+		return argument == "--advertise-exit-node" || argument == "--advertise-exit-node=true"
+	}) {
+		routes = append(routes, netip.MustParsePrefix("0.0.0.0/0"), netip.MustParsePrefix("::/0"))
+	}
+
+	return routes
 }
 
 // drift lists the differences between what is wanted and what a node has. Keys are not compared: each node has its own,

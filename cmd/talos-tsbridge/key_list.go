@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
+)
+
+func (p *program) keyListCommand() *cobra.Command {
+	var (
+		flags keyFlags
+		form  string
+	)
+
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List auth keys that talos-tsbridge minted and that can still register a node",
+		Args:  noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkForm(form); err != nil {
+				return err
+			}
+
+			keys, _, err := p.unusedKeys(cmd.Context(), &flags, 0)
+			if err != nil {
+				return err
+			}
+
+			return p.writeKeys(form, keys)
+		},
+	}
+
+	cmd.Flags().SortFlags = false
+	flags.bindDescription(cmd)
+	bindForm(cmd, &form)
+	flags.bindTailnet(cmd)
+
+	return cmd
+}
+
+func (p *program) writeKeys(form string, keys []tailnet.Key) error {
+	if keys == nil {
+		keys = []tailnet.Key{}
+	}
+
+	return p.writeList(form, map[string]any{"keys": keys}, func(table tableWriter) { table.keys(keys) })
+}
+
+// unusedKeys returns the keys of a description that can still register a node and were made at least so long ago.
+func (p *program) unusedKeys(ctx context.Context, flags *keyFlags, age time.Duration) ([]tailnet.Key, *tailnet.Client, error) {
+	client, err := p.readyClient(ctx, flags)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	keys, err := (&mint.Minter{Client: client}).UnusedKeys(ctx, flags.description)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	if age > 0 {
+		keys = mint.OlderThan(keys, client.Now().Add(-age))
+	}
+
+	return keys, client, nil
+}
+
+func (t tableWriter) keys(keys []tailnet.Key) {
+	rows := [][]string{{"KEY", "DESCRIPTION", "TAGS", "CREATED", "EXPIRES", "USE"}}
+
+	for _, key := range keys {
+		use := "single"
+		if key.Reusable {
+			use = "reusable"
+		}
+
+		created := "-"
+		if !key.Created.IsZero() {
+			created = key.Created.UTC().Format(time.RFC3339)
+		}
+
+		rows = append(rows, []string{
+			key.ID, key.Description, orDash(strings.Join(key.Tags, ",")), created,
+			key.Expires.UTC().Format(time.RFC3339), use,
+		})
+	}
+
+	t.rows(rows, func(int) int { return yellow })
+}
