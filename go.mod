@@ -3,6 +3,7 @@ module github.com/talos-tsbridge/talos-tsbridge
 go 1.26.5
 
 require (
+	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/cosi-project/runtime v1.16.3
 	github.com/google/go-containerregistry v0.21.7

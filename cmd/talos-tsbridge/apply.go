@@ -10,8 +10,8 @@ import (
 
 func (p *program) applyCommand() *cobra.Command {
 	var (
-		flags   patchFlags
-		inPlace bool
+		flags         patchFlags
+		inPlace, diff bool
 	)
 
 	cmd := &cobra.Command{
@@ -20,9 +20,12 @@ func (p *program) applyCommand() *cobra.Command {
 		Long: `Prints the machine config FILE, or the one on standard input, with the patch in place. Contract, role and address
 families are taken from it.
 
-What an earlier patch set is replaced, so applying again changes nothing; everything else is kept. The file is not
-changed without --in-place.`,
-		Example: `  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --in-place
+What an earlier patch set is replaced, so applying again changes nothing; everything else is kept, byte for byte. The file
+is not changed without --in-place.
+
+What talosctl get machineconfig -o yaml prints is taken too; the result is the machine config alone.`,
+		Example: `  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --diff
+  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --in-place
   talos-tsbridge apply --advertise-tags tag:k8s worker.yaml | talosctl apply-config -n 192.168.1.11 -f /dev/stdin`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) != 1 {
@@ -32,13 +35,18 @@ changed without --in-place.`,
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if diff {
+				return p.applyDiff(cmd.Context(), &flags, args[0], inPlace)
+			}
+
 			return p.apply(cmd.Context(), &flags, args[0], inPlace)
 		},
 	}
 
 	flags.bind(cmd)
 	cmd.Flags().BoolVar(&inPlace, "in-place", false, "write the result back to the file, at once or not at all")
-	p.streams(cmd, func() (string, bool) { return flags.output, !inPlace })
+	cmd.Flags().BoolVar(&diff, "diff", false, "print what would change, without secrets, and change nothing")
+	p.streams(cmd, func() (string, bool) { return flags.output, !inPlace && !diff })
 
 	return cmd
 }
@@ -56,6 +64,11 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 	defer source.close()
 
 	config := source.config
+
+	if inPlace && config.IsResource() {
+		return usagef("--in-place needs a machine config: %s holds what talosctl get machineconfig prints, and the result is the config alone", file)
+	}
+
 	forRole := append(flags.roleOptions(), patch.WithBase(config))
 
 	request, err := p.newRequest(ctx, flags, forRole)
@@ -106,6 +119,44 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 	lease.keep()
 
 	return nil
+}
+
+// applyDiff prints what a patch would change. No key is minted for it.
+func (p *program) applyDiff(ctx context.Context, flags *patchFlags, file string, inPlace bool) error {
+	if inPlace {
+		return usagef("--diff or --in-place, not both: see the difference first")
+	}
+
+	if err := checkApply(flags, file, inPlace); err != nil {
+		return err
+	}
+
+	source, err := p.openConfig(ctx, file, false)
+	if err != nil {
+		return err
+	}
+
+	defer source.close()
+
+	flags.redact = true
+	forRole := append(flags.roleOptions(), patch.WithBase(source.config))
+
+	request, err := p.newRequest(ctx, flags, forRole)
+	if err != nil {
+		return err
+	}
+
+	made, err := request.with(forRole, request.key)
+	if err != nil {
+		return err
+	}
+
+	applied, err := made.Apply(source.config)
+	if err != nil {
+		return usageError{err}
+	}
+
+	return p.write(ctx, flags.output, []byte(applied.Diff(file, file)))
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {

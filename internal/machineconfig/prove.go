@@ -277,7 +277,7 @@ func below(rests []rest, key *yaml.Node) []rest {
 	var found []rest
 
 	for _, r := range rests {
-		if key = resolve(key); key.Kind == yaml.ScalarNode && key.Value == r.path[0] {
+		if key = resolve(key); key.Kind == yaml.ScalarNode && len(r.path) > 0 && key.Value == r.path[0] {
 			found = append(found, rest{r.path[1:], r.grows})
 		}
 	}
