@@ -68,6 +68,12 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 		return &OrphanError{Key: orphan, err: fmt.Errorf("%w; the key was made all the same, and could not be revoked (%w)", failed, err)}
 	}
 
+	if failure, ok := errors.AsType[*tailnet.Error](failed); ok && failure.Attempts > 1 {
+		if err := m.revokeOthers(ctx, orphan, failed); err != nil {
+			return err
+		}
+	}
+
 	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, so none was left behind", failed, orphan.ID)
 }
 
@@ -83,8 +89,7 @@ func alike(failed, search error) bool {
 	return false
 }
 
-// alone returns the lease once there is no other key of its description: one that the server made although it answered that
-// a limit was reached. No server is known that does so, and a search that fails is no reason to do without the key.
+// alone returns the lease once there is no other key of its description.
 func (m *Minter) alone(ctx context.Context, lease *Lease) (*Lease, error) {
 	if !lease.created.Repeated {
 		return lease, nil
@@ -93,24 +98,32 @@ func (m *Minter) alone(ctx context.Context, lease *Lease) (*Lease, error) {
 	limited, cancel := context.WithTimeout(ctx, m.cleanup())
 	defer cancel()
 
-	keys, err := m.Client.Keys(limited)
-	if err != nil {
-		return lease, nil
-	}
-
-	for _, key := range keys {
-		if key.Description != lease.created.Description || key.ID == lease.created.ID {
-			continue
-		}
-
-		if err := m.Client.RevokeKey(limited, key.ID); err != nil && !tailnet.Is(err, tailnet.ReasonNotFound) {
-			err = &OrphanError{Key: key, err: fmt.Errorf("minting an auth key: the server made two, and one could not be revoked (%w)", err)}
-
-			return nil, errors.Join(err, lease.Release(ctx))
-		}
+	if err := m.revokeOthers(limited, lease.created.Key, errors.New("minting an auth key: the server made two")); err != nil {
+		return nil, errors.Join(err, lease.Release(ctx))
 	}
 
 	return lease, nil
+}
+
+// revokeOthers revokes other keys of a key's description: those that a server made although it answered that a limit was
+// reached. No server is known that does so, and a search that fails is no reason to do without the key.
+func (m *Minter) revokeOthers(ctx context.Context, of tailnet.Key, failed error) error {
+	keys, err := m.Client.Keys(ctx)
+	if err != nil {
+		return nil //nolint:nilerr // see above
+	}
+
+	for _, key := range keys {
+		if key.Description != of.Description || key.ID == of.ID {
+			continue
+		}
+
+		if err := m.Client.RevokeKey(ctx, key.ID); err != nil && !tailnet.Is(err, tailnet.ReasonNotFound) {
+			return &OrphanError{Key: key, err: fmt.Errorf("%w, and one could not be revoked (%w)", failed, err)}
+		}
+	}
+
+	return nil
 }
 
 // search looks for the key with a description, a few times with growing waits.

@@ -46,6 +46,10 @@ func (p *program) failStream(ctx context.Context, cmd *cobra.Command, failure er
 		return
 	}
 
+	if output == "" { // flags behind a wrong one are not read
+		output = outputIn(p.args)
+	}
+
 	to, err := destinationOf(output)
 	if err != nil { // that is what the failure is about
 		to = destination{descriptor: stdoutDescriptor}
@@ -74,6 +78,27 @@ func (p *program) failStream(ctx context.Context, cmd *cobra.Command, failure er
 	if err := p.writeTo(inTime, to, text); err != nil {
 		p.say("error", err.Error())
 	}
+}
+
+// outputIn returns the value of --output among arguments.
+func outputIn(args []string) string {
+	for i, arg := range args {
+		if arg == "--" {
+			break
+		}
+
+		for _, name := range []string{"--output", "-o"} {
+			if value, ok := strings.CutPrefix(arg, name+"="); ok {
+				return value
+			}
+
+			if arg == name && i+1 < len(args) {
+				return args[i+1]
+			}
+		}
+	}
+
+	return ""
 }
 
 // hasReader reports whether somebody reads a FIFO.

@@ -17,6 +17,7 @@ import (
 
 // program is what the commands share: the surroundings of the process, which the tests replace.
 type program struct {
+	args        []string
 	environment environment
 	stdin       io.Reader
 	stdout      io.Writer
@@ -32,7 +33,7 @@ type program struct {
 
 // run runs the program and returns its exit code. The environment is in the form of [os.Environ].
 func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stderr io.Writer) int {
-	p := &program{environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
+	p := &program{args: args, environment: newEnvironment(env), stdin: stdin, stdout: stdout, stderr: stderr}
 
 	ctx, stop := p.interrupts.watch(ctx, p.endAtOnce)
 	defer stop()
