@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,6 +164,40 @@ func (c *Client) ReplaceDevice(ctx context.Context, hostname string, tags []stri
 		return nil, err
 	}
 
+	return c.removeRegistrations(ctx, all, hostname, tags)
+}
+
+// RestoreName gives a host its name back that joined with a number because the name was taken: it removes what is left of
+// the host, as [Client.ReplaceDevice] does, and renames the device that has one of the addresses. It returns what it removed
+// and the device as it was, which is nil where nothing was to be done: there is no such device, or it has its name.
+func (c *Client) RestoreName(ctx context.Context, hostname string, addresses []netip.Addr) (removed []Device, renamed *Device, err error) {
+	all, err := c.Devices(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+
+	own := slices.IndexFunc(all, func(device Device) bool {
+		return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
+	})
+	if own < 0 {
+		return nil, nil, nil
+	}
+
+	device := all[own]
+	if number, ok := device.IsOf(hostname); !ok || number == 0 {
+		return nil, nil, nil
+	}
+
+	removed, err = c.removeRegistrations(ctx, slices.Delete(all, own, own+1), hostname, device.Tags)
+	if err != nil {
+		return removed, nil, err
+	}
+
+	return removed, &device, c.RenameDevice(ctx, device.ID, strings.ToLower(hostname))
+}
+
+// removeRegistrations removes those devices that are registrations of a host, or none where one of them may not be removed.
+func (c *Client) removeRegistrations(ctx context.Context, all []Device, hostname string, tags []string) ([]Device, error) {
 	old := slices.DeleteFunc(all, func(device Device) bool {
 		_, ok := device.IsOf(hostname)
 
@@ -172,8 +207,7 @@ func (c *Client) ReplaceDevice(ctx context.Context, hostname string, tags []stri
 	for _, device := range old {
 		switch {
 		case device.Connected(c.Now()):
-			return nil, guarded(GuardConnected, []Device{device}, "device %s is connected, or was a moment ago: a node that joins as %s would not get the name",
-				device, quote.Value(hostname))
+			return nil, guarded(GuardConnected, []Device{device}, "device %s is connected, or was a moment ago, and has the name %s", device, quote.Value(hostname))
 		case !sameTags(device.Tags, tags):
 			return nil, guarded(GuardTags, []Device{device}, "device %s has the name and other tags (%s instead of %s), so it may be something else: remove it yourself",
 				device, orNone(device.Tags), orNone(tags))

@@ -2,6 +2,7 @@ package tailnet_test
 
 import (
 	"net/http"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -174,6 +175,49 @@ func TestRenameDevice(t *testing.T) {
 	require.NoError(t, client.RemoveDevice(t.Context(), devices[2], false))
 	require.NoError(t, client.RenameDevice(t.Context(), second, "lab"))
 	require.Equal(t, []string{"lab", "lab-10"}, names(server))
+}
+
+// A node that joined with a number gets its name back, once what had it is no more.
+func TestRestoreName(t *testing.T) {
+	t.Parallel()
+
+	server, client := lab(t)
+	second := []netip.Addr{netip.MustParseAddr("100.64.0.2")}
+
+	for _, wrong := range [][]netip.Addr{nil, {netip.MustParseAddr("100.64.0.9")}} {
+		removed, renamed, err := client.RestoreName(t.Context(), "lab", wrong)
+		require.NoError(t, err)
+		require.Empty(t, removed)
+		require.Nil(t, renamed)
+	}
+
+	// what calls itself lab-10 is not lab
+	_, renamed, err := client.RestoreName(t.Context(), "lab", []netip.Addr{netip.MustParseAddr("100.64.0.3")})
+	require.NoError(t, err)
+	require.Nil(t, renamed)
+
+	server.SetDevice(server.Devices()[0].ID, func(d *tailnettest.Device) { d.LastSeen = time.Time{} })
+
+	_, _, err = client.RestoreName(t.Context(), "lab", second)
+	requireGuard(t, err, tailnet.GuardConnected)
+
+	server.SetDevice(server.Devices()[0].ID, func(d *tailnettest.Device) { d.LastSeen, d.Tags = time.Now().Add(-time.Hour), []string{"tag:db"} })
+
+	_, _, err = client.RestoreName(t.Context(), "lab", second)
+	requireGuard(t, err, tailnet.GuardTags)
+	require.Equal(t, []string{"lab", "lab-1", "lab-10"}, names(server))
+
+	server.SetDevice(server.Devices()[0].ID, func(d *tailnettest.Device) { d.Tags = []string{"tag:k8s"} })
+
+	removed, renamed, err := client.RestoreName(t.Context(), "Lab", second)
+	require.NoError(t, err)
+	require.Len(t, removed, 1)
+	require.Equal(t, "lab-1", renamed.ShortName())
+	require.Equal(t, []string{"lab", "lab-10"}, names(server))
+
+	_, renamed, err = client.RestoreName(t.Context(), "lab", second)
+	require.NoError(t, err)
+	require.Nil(t, renamed, "it has its name")
 }
 
 // Whatever goes wrong at a call, nothing is removed that should not be, and the error says why.

@@ -182,14 +182,17 @@ func (m *minting) replaceDevice(ctx context.Context) error {
 	m.flags.replace = false
 
 	removed, err := m.minter.Client.ReplaceDevice(ctx, m.flags.hostname, m.flags.options().Tags)
-
-	for _, device := range removed {
-		if !m.flags.quiet {
-			m.program.note("removed device " + device.String() + " (ID " + device.ID + "), so that the node gets its name back")
-		}
-	}
+	m.program.noteRemoved(m.flags.quiet, removed)
 
 	return err
+}
+
+func (p *program) noteRemoved(quiet bool, removed []tailnet.Device) {
+	for _, device := range removed {
+		if !quiet {
+			p.note("removed device " + device.String() + " (ID " + device.ID + "), so that the node gets its name back")
+		}
+	}
 }
 
 // dryKey stands for the key that a dry run does not mint.

@@ -70,6 +70,7 @@ func TestScripts(t *testing.T) {
 
 			"join":      join,
 			"offline":   setOffline,
+			"address":   setAddress,
 			"routes":    setRoutes,
 			"devices":   checkDevices,
 			"headscale": func(ts *testscript.TestScript, _ bool, _ []string) { tailnetFor(ts).BehaveAsHeadscale() },
@@ -217,6 +218,11 @@ func setOffline(ts *testscript.TestScript, _ bool, args []string) {
 	since, err := time.ParseDuration(args[1])
 	ts.Check(err)
 	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) { d.LastSeen = time.Now().Add(-since) })
+}
+
+// setAddress gives a device another address: address NAME IP.
+func setAddress(ts *testscript.TestScript, _ bool, args []string) {
+	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) { d.Addresses = args[1:] })
 }
 
 // setRoutes sets the routes of a device: routes NAME ADVERTISED ENABLED.

@@ -91,6 +91,7 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 	flags.BoolVar(&f.quiet, "quiet", false, "no notes and no progress on standard error")
 
 	f.bindSettings(cmd)
+	f.key.bindReplace(cmd)
 
 	completeValues(cmd, "output", outputTable, outputJSON)
 }
@@ -135,6 +136,10 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 
 	if report == nil {
 		return exitError{err, exitUnseen}
+	}
+
+	if err == nil {
+		err = p.restoreNames(ctx, flags, plan, report)
 	}
 
 	if writeErr := p.writeUp(flags, report); writeErr != nil {
