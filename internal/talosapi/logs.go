@@ -16,7 +16,10 @@ import (
 
 // Log returns the last lines of the log of the extension's service. They may hold a key: only [Cause] of them may be shown.
 func (n *Node) Log(ctx context.Context) ([]string, error) {
-	const lines = 200
+	const (
+		lines = 200
+		most  = 1 << 20
+	)
 
 	stream, err := n.machinery.Logs(n.in(ctx), constants.SystemContainerdNamespace, common.ContainerDriver_CONTAINERD, ServiceName, false, lines)
 	if err != nil {
@@ -36,6 +39,10 @@ func (n *Node) Log(ctx context.Context) ([]string, error) {
 		}
 
 		text.Write(part.GetBytes())
+
+		if text.Len() > most {
+			return nil, errors.New("the log of the service has lines without end")
+		}
 	}
 }
 

@@ -281,6 +281,12 @@ func (n *Node) service(ctx context.Context, s *State) error {
 	return nil
 }
 
+// IsFailure reports whether an event of a service is that it failed and is started again. Talos tells it from an orderly
+// restart by its words alone.
+func IsFailure(event *machine.ServiceEvent) bool {
+	return strings.Contains(event.GetMsg(), "going to restart forever")
+}
+
 // serviceOf reads the events of a service. Only "going to restart forever" is a failure: a service that is restarted in
 // order, or waits, says otherwise.
 func serviceOf(info *machine.ServiceInfo) Service {
@@ -289,7 +295,7 @@ func serviceOf(info *machine.ServiceInfo) Service {
 	for _, event := range info.GetEvents().GetEvents() {
 		s.Last, s.Message = event.GetTs().AsTime(), event.GetMsg()
 
-		if strings.Contains(event.GetMsg(), "going to restart forever") {
+		if IsFailure(event) {
 			s.Failures = append(s.Failures, s.Last)
 		}
 	}

@@ -65,6 +65,8 @@ type Node struct {
 	Services []*machine.ServiceInfo
 	// Version and Platform are what the machine service says about itself.
 	Version, Platform string
+	// Log is the log of the extension's service.
+	Log string
 	// Latency is how long each answer takes. Down makes calls fail as those to a node that is switched off.
 	Latency time.Duration
 	Down    bool
@@ -325,8 +327,10 @@ func (s *machineServer) Logs(request *machine.LogsRequest, stream grpc.ServerStr
 	switch {
 	case err != nil:
 		return err
-	case node.live == nil || request.GetId() != TailscaleServiceID:
+	case request.GetId() != TailscaleServiceID || node.live == nil && node.Log == "":
 		return status.Error(codes.NotFound, "log was not registered")
+	case node.live == nil:
+		return stream.Send(&common.Data{Bytes: []byte(node.Log)})
 	}
 
 	return stream.Send(&common.Data{Bytes: []byte(node.live.log())})

@@ -76,16 +76,34 @@ func Address(link, prefix string) *network.AddressStatus {
 // TailscaleServiceID is Talos's name of the extension's service.
 const TailscaleServiceID = "ext-tailscale"
 
+// Failed is what an event of a service says that failed and is started again. Any other restart is an orderly one.
+const Failed = `Error running Containerd(ext-tailscale), going to restart forever: task "ext-tailscale" failed: exit code 1`
+
+// messageOf returns what Talos says with a state that follows another.
+func messageOf(state, before string) string {
+	switch {
+	case state == "Waiting" && before == "Running":
+		return Failed
+	case state == "Finished":
+		return "Service finished successfully"
+	default:
+		return "the message of " + state
+	}
+}
+
 // TailscaleService is the extension's service after the given states, the first at a time and each further one a second
-// later.
+// later. Waiting right after Running is a failure, as it is on a node; Finished is the end of an orderly restart.
 func TailscaleService(first time.Time, states ...string) *machine.ServiceInfo {
 	info := &machine.ServiceInfo{Id: TailscaleServiceID, Events: &machine.ServiceEvents{}, Health: &machine.ServiceHealth{Unknown: true}}
+
+	before := ""
 
 	for i, state := range states {
 		info.State = state
 		info.Events.Events = append(info.Events.Events, &machine.ServiceEvent{
-			State: state, Msg: "the message of " + state, Ts: timestamppb.New(first.Add(time.Duration(i) * time.Second)),
+			State: state, Msg: messageOf(state, before), Ts: timestamppb.New(first.Add(time.Duration(i) * time.Second)),
 		})
+		before = state
 	}
 
 	return info

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -26,7 +27,7 @@ const (
 	CodeServiceDown verify.Code = "service-down"
 	// CodeServiceLooping: its service is started over and over.
 	CodeServiceLooping verify.Code = "service-looping"
-	// CodeServiceRestarted: its service runs, and was restarted before.
+	// CodeServiceRestarted: its service runs, and failed before.
 	CodeServiceRestarted verify.Code = "service-restarted"
 	// CodeUserspace: tailscaled runs without a network device.
 	CodeUserspace verify.Code = "userspace"
@@ -44,6 +45,10 @@ const (
 	CodeEtcdOutside verify.Code = "etcd-outside"
 	// CodeOverlap: the cluster uses addresses of the tailnet for its pods or services.
 	CodeOverlap verify.Code = "cidr-overlap"
+	// CodeImageLosesExtension: the image that the config installs does not have the extension, so that an upgrade loses it.
+	CodeImageLosesExtension verify.Code = "image-loses-extension"
+	// CodeSchematicUnknown: the config installs another schematic than the node runs, and what is in it is not known.
+	CodeSchematicUnknown verify.Code = "schematic-unknown"
 	// CodeDrift: the configuration on the node is not the wanted one.
 	CodeDrift verify.Code = "config-drift"
 	// CodeDoubled: variables are there twice, so a patch was applied twice.
@@ -84,33 +89,39 @@ func (d *diagnosis) fault(code verify.Code, cause string, next ...string) {
 func (d *diagnosis) run() {
 	if d.Failure != "" {
 		d.add(verify.SeverityUnknown, CodeUnreachable, d.Failure,
-			"check the node's address, and the endpoints of the talosconfig: talosctl version --nodes "+d.Address)
+			"check the node's address, and the endpoints of the talosconfig: talosctl version --nodes "+printable.Word(d.Address))
 
 		return
 	}
 
-	for _, unread := range d.Unread {
-		d.couldNotRead(unread)
-	}
+	d.couldNotRead()
 
 	d.extension()
 	d.nodeIP()
 	d.etcd()
 	d.config()
+	d.upgrade()
 }
 
-// couldNotRead says what a question without an answer takes.
-func (d *diagnosis) couldNotRead(unread Unread) {
-	what := "could not read " + unread.Question.about()
+// couldNotRead says what the questions without an answer take.
+func (d *diagnosis) couldNotRead() {
+	var refused []string
 
-	if unread.Reason == ReasonRole {
-		d.add(verify.SeverityUnknown, CodeUnread, what+": the role of the talosconfig may not",
-			"use a talosconfig with the role os:admin: the document with the auth key, and the machine config, are read with no other")
+	for _, unread := range d.Unread {
+		if unread.Reason == ReasonRole {
+			refused = append(refused, unread.Question.about())
 
-		return
+			continue
+		}
+
+		d.add(verify.SeverityUnknown, CodeUnread, "could not read "+unread.Question.about()+": "+unread.Detail,
+			"ask again, and see whether talosctl can read it: talosctl get --nodes "+printable.Word(d.Address))
 	}
 
-	d.add(verify.SeverityUnknown, CodeUnread, what+": "+unread.Detail, "ask again, and see whether talosctl can read it: talosctl get --nodes "+d.Address)
+	if len(refused) > 0 {
+		d.add(verify.SeverityUnknown, CodeUnread, "could not read "+strings.Join(refused, ", ")+": the role of the talosconfig may not",
+			"use a talosconfig with the role os:admin: the document with the auth key, and the machine config, are read with no other")
+	}
 }
 
 // extension reports the first step that fails on the way from the image to a tailnet address; later ones fail because of
@@ -119,7 +130,8 @@ func (d *diagnosis) extension() {
 	switch {
 	case d.Extension == "" && !d.unread(QuestionExtensions):
 		d.fault(CodeExtensionMissing, "the tailscale extension is not in the image that the node booted",
-			"make an image with siderolabs/tailscale in the Image Factory, and upgrade to it: talosctl upgrade --image factory.talos.dev/installer/SCHEMATIC:VERSION",
+			"make an image with the extension, from what the node runs: talos-tsbridge schematic --image --from-node "+printable.Word(d.Address),
+			"upgrade to it: talosctl upgrade --nodes "+printable.Word(d.Address)+" --image IMAGE; without --image, talosctl takes one without extensions",
 			"the document alone does nothing without it")
 	case !d.Configured && !d.unread(QuestionConfigStatus):
 		d.fault(CodeConfigMissing, "there is no ExtensionServiceConfig document named tailscale, and the extension waits for one",
@@ -128,20 +140,36 @@ func (d *diagnosis) extension() {
 	case lastValues(d.Environment)["TS_USERSPACE"] == "true":
 		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE=true, without a network device: pods do not reach the tailnet through the node",
 			"leave --userspace out of the patch")
-	case !slices.ContainsFunc(d.TailnetAddresses, tailaddr.Contains) && !d.unread(QuestionAddresses):
-		d.fault(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet: the node is not logged in, or waits for approval",
-			"look at what it says: talosctl logs ext-tailscale",
-			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key")
+	case !d.hasAddress() && !d.unread(QuestionAddresses):
+		d.notIn(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet", []string{
+			"look at what it says: talosctl logs ext-tailscale --nodes " + printable.Word(d.Address),
+			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key",
+		})
+	}
+}
+
+func (d *diagnosis) hasAddress() bool {
+	return slices.ContainsFunc(d.TailnetAddresses, tailaddr.Contains)
+}
+
+// notIn reports that a node does not get into the tailnet, with what its log says about it, or else where to look.
+func (d *diagnosis) notIn(code verify.Code, state string, look []string) {
+	dir, outside := stateDirOutside(d.Node)
+
+	switch {
+	case outside && (d.Log == nil || d.Log.Cause == LoginOther || d.Log.Cause == LoginStateDir):
+		d.fault(code, state+": TS_STATE_DIR is "+dir+", which tailscaled cannot write to on Talos: only /var/lib/tailscale is writable in the extension",
+			"leave --state-dir out of the patch, or let it be a directory below /var/lib/tailscale")
+	case d.Log != nil:
+		cause, next := d.Log.explain(d.Node)
+		d.fault(code, state+": "+cause, next...)
+	default:
+		d.fault(code, state+": the node is not logged in, or waits for approval", look...)
 	}
 }
 
 // service reports what is wrong with the service, and returns whether it runs.
 func (d *diagnosis) service() bool {
-	const (
-		settled = 2 * time.Minute
-		many    = 3
-	)
-
 	if d.Service == nil {
 		if !d.unread(QuestionServices) {
 			d.fault(CodeServiceDown, "Talos has no service ext-tailscale, although the extension is in the image",
@@ -151,20 +179,22 @@ func (d *diagnosis) service() bool {
 		return false
 	}
 
+	// a service that failed before, or was restarted for a new document, and now has an address is well
+	const settled = 2 * time.Minute
+
 	s := *d.Service
+	isUp := s.State == running && (d.hasAddress() || d.unread(QuestionAddresses))
 
 	switch {
-	case s.Restarts >= many && (s.State != running || time.Duration(s.For) < settled), s.State != running && s.Restarts > 0:
-		cause := fmt.Sprintf("the service ext-tailscale is started over and over (%d times): %s", s.Restarts, s.Message)
-		next := []string{"look at why it ends: talosctl logs ext-tailscale"}
+	case s.Restarts > 0 && !isUp && (s.State != running || time.Duration(s.For) < settled):
+		d.notIn(CodeServiceLooping, fmt.Sprintf("the service ext-tailscale fails and is started over and over (%s)", times(s.Restarts)), []string{
+			"look at why it ends, a few lines before the last ones: talosctl logs ext-tailscale --nodes " + printable.Word(d.Address),
+			"most common: the auth key is used, expired or revoked, or a flag in TS_EXTRA_ARGS is refused",
+		})
 
-		if lastValues(d.Environment)["TS_AUTH_ONCE"] == "false" {
-			next = append(next, "with TS_AUTH_ONCE=false it logs in at every start, which a used, expired or revoked key does not survive: set it to true")
-		} else {
-			next = append(next, "most common: the auth key is used, expired or revoked (\"authkey already used\"), or a flag in TS_EXTRA_ARGS is refused")
-		}
-
-		d.fault(CodeServiceLooping, cause, next...)
+		return false
+	case s.State != running && d.Log != nil:
+		d.notIn(CodeServiceDown, "the service ext-tailscale does not run, its state is "+s.State, nil)
 
 		return false
 	case s.State != running:
@@ -172,12 +202,20 @@ func (d *diagnosis) service() bool {
 			"look at what it waits for: talosctl service ext-tailscale; it takes the network, the time and its document")
 
 		return false
-	case s.Restarts > 0:
-		d.add(verify.SeverityWarning, CodeServiceRestarted, fmt.Sprintf("the service ext-tailscale runs, and was restarted %d times", s.Restarts),
-			"look at why: talosctl logs ext-tailscale; a changed document restarts it too, which is no fault")
+	case s.Restarts > 0 && isUp:
+		d.add(verify.SeverityWarning, CodeServiceRestarted, "the service ext-tailscale runs, and failed before: "+times(s.Restarts),
+			"nothing, where it was repaired; else look at why: talosctl logs ext-tailscale --nodes "+printable.Word(d.Address))
 	}
 
 	return true
+}
+
+func times(n int) string {
+	if n == 1 {
+		return "once"
+	}
+
+	return fmt.Sprintf("%d times", n)
 }
 
 func (d *diagnosis) nodeIP() {

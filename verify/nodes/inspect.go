@@ -24,6 +24,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
@@ -143,11 +144,18 @@ func (i *Inspector) ask(ctx context.Context, address string, timeout time.Durati
 		QuestionNodeIPSubnets: q.nodeIPSubnets,
 		QuestionEtcdAddresses: q.etcdAddresses,
 		QuestionEtcdSubnets:   q.etcdSubnets,
+		QuestionVersion:       q.version,
+
+		QuestionInstalledImage: q.image,
 	} {
 		q.running.Go(func() { q.note(question, ask()) })
 	}
 
 	q.running.Wait()
+
+	if q.node.Failure == "" && !q.node.isIn() {
+		q.log(address)
+	}
 
 	node := q.node
 	node.Took = verify.Duration(time.Since(start))
@@ -279,10 +287,13 @@ func (q *questions) extensions() error {
 
 	return q.set(func(n *Node) {
 		for answer := range answers.All() {
-			if metadata := answer.TypedSpec().Metadata; metadata.Name == extension {
+			switch metadata := answer.TypedSpec().Metadata; metadata.Name {
+			case extension:
 				if n.Extension = metadata.Version; n.Extension == "" {
 					n.Extension = "unknown"
 				}
+			case "schematic":
+				n.Schematic = metadata.Version
 			}
 		}
 	})
@@ -350,13 +361,12 @@ const running = "Running"
 // serviceOf reads the events of a service, which Talos keeps in their order.
 func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
 	s := &Service{State: info.GetState()}
-	starts := 0
 
 	var since time.Time
 
 	for i, event := range info.GetEvents().GetEvents() {
-		if event.GetState() == running {
-			starts++
+		if talosapi.IsFailure(event) {
+			s.Restarts++
 		}
 
 		if i == 0 || event.GetState() != info.GetEvents().GetEvents()[i-1].GetState() {
@@ -370,13 +380,23 @@ func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
 		s.Message = quote.Redacted
 	}
 
-	s.Restarts = max(0, starts-1)
-
 	if !since.IsZero() {
 		s.For = verify.Duration(max(0, now.Sub(since)))
 	}
 
 	return s
+}
+
+// isIn reports whether the service runs and the node has a tailnet address, so that there is nothing to read in its log.
+func (n Node) isIn() bool {
+	return n.Service == nil || n.Service.State == running && len(n.TailnetAddresses) > 0
+}
+
+// log reads what the service said when it did not log in. Without a log, the finding says where to look for it.
+func (q *questions) log(address string) {
+	if lines, err := talosapi.New(q.client).Node(address).Log(q.ctx); err == nil {
+		q.node.Log = readLog(lines)
+	}
 }
 
 func (q *questions) addresses() error {

@@ -19,6 +19,13 @@ type Node struct {
 	// Unread is what the role of the client may not read, or the node failed to tell.
 	Unread []Unread `json:"unread,omitempty"`
 
+	// TalosVersion is the release that the node runs, with v, and Platform where it runs, such as metal.
+	TalosVersion string `json:"talosVersion,omitempty"`
+	Platform     string `json:"platform,omitempty"`
+	// Schematic is the ID of the Image Factory schematic of the image that the node booted, empty where it has none.
+	Schematic string `json:"schematic,omitempty"`
+	// InstallImage is the image that the config installs, empty where it names none.
+	InstallImage string `json:"installImage,omitempty"`
 	// Extension is the version of the tailscale extension in the image, empty when it is not there.
 	Extension string `json:"extension,omitempty"`
 	// Configured reports whether there is an ExtensionServiceConfig document for the extension.
@@ -27,6 +34,8 @@ type Node struct {
 	Environment []string `json:"environment,omitempty"`
 	// Service is that of the extension, nil when there is none.
 	Service *Service `json:"service,omitempty"`
+	// Log is what the log of the service says about a login that failed. It is read only where the service is not well.
+	Log *Log `json:"log,omitempty"`
 	// TailnetAddresses are the addresses of the interface tailscale0.
 	TailnetAddresses []netip.Addr `json:"tailnetAddresses,omitempty"`
 	// NodeIPs are the addresses with which the kubelet registers the node.
@@ -46,7 +55,8 @@ type Service struct {
 	State string `json:"state"`
 	// For is how long it has been in the state.
 	For verify.Duration `json:"for"`
-	// Restarts counts how often it was started again, as far back as Talos remembers, which is some sixty events.
+	// Restarts counts how often it failed and was started again, as far back as Talos remembers, which is some sixty events.
+	// That it was started again for a changed document does not count.
 	Restarts int `json:"restarts"`
 	// Message is that of the last event.
 	Message string `json:"message,omitempty"`

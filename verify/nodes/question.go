@@ -13,13 +13,13 @@ const (
 	QuestionConfigStatus   Question = "extension-config-status"
 	QuestionConfig         Question = "extension-config"
 	QuestionServices       Question = "services"
-	QuestionServiceLog     Question = "service-log"
 	QuestionAddresses      Question = "addresses"
 	QuestionNodeIP         Question = "node-ip"
 	QuestionNodeIPSubnets  Question = "node-ip-subnets"
 	QuestionEtcdAddresses  Question = "etcd-addresses"
 	QuestionEtcdSubnets    Question = "etcd-subnets"
 	QuestionInstalledImage Question = "installed-image"
+	QuestionVersion        Question = "version"
 )
 
 // about says in words what a question is about.
@@ -37,8 +37,6 @@ func (q Question) about() string {
 		return "the document of the extension"
 	case QuestionServices:
 		return "the services"
-	case QuestionServiceLog:
-		return "the log of the extension's service"
 	case QuestionAddresses:
 		return "the addresses"
 	case QuestionNodeIP:
@@ -51,6 +49,8 @@ func (q Question) about() string {
 		return "the subnets of etcd's addresses"
 	case QuestionInstalledImage:
 		return "the image that the config installs"
+	case QuestionVersion:
+		return "the version of Talos"
 	default:
 		return string(q)
 	}
