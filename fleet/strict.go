@@ -175,7 +175,7 @@ const secretMessage = "holds what looks like a key: no secret belongs into this 
 
 func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 	if node.Kind != yaml.ScalarNode {
-		s.fault(node, path, "is not a single value: write %s", example(want))
+		s.fault(node, path, "is not a single value: write %s", form(want))
 
 		return
 	}
@@ -188,12 +188,12 @@ func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 			s.fault(node, path, "%s is not text to YAML: write it in quotes", quote.Value(node.Value))
 		}
 	case want.Kind() == reflect.Bool && node.Tag != "!!bool", node.Decode(reflect.New(want).Interface()) != nil:
-		s.fault(node, path, "is %s: write %s", quote.Value(node.Value), example(want))
+		s.fault(node, path, "is %s: write %s", quote.Value(node.Value), form(want))
 	}
 }
 
-// example says what a kind of value is written as.
-func example(want reflect.Type) string {
+// form says what a kind of value is written as.
+func form(want reflect.Type) string {
 	switch want.Kind() { //nolint:exhaustive // the other kinds do not occur in the file
 	case reflect.Bool:
 		return "true or false"

@@ -12,6 +12,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
 // setKeys finds where the keys of the nodes come from, and reads those that are there already. Flags come over what the
@@ -50,7 +51,13 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 
 		if source.IsMint() {
 			if mintings[wanted] == nil {
-				if mintings[wanted], err = p.newMinting(&wanted); err != nil {
+				if mintings[wanted], err = p.newMinting(&wanted); errors.Is(err, tailnet.ErrNoCredentials) && plan.keysLater {
+					keys.nodes[i] = noKey{err}
+
+					continue
+				}
+
+				if err != nil {
 					return err
 				}
 			}

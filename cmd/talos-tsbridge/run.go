@@ -70,7 +70,8 @@ func (p *program) rootCommand() *cobra.Command {
 	named.Use = "patch"
 	named.Short = "Print the patch (what the bare command does too)"
 
-	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.upCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(), p.deviceCommand(), p.versionCommand())
+	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.initCommand(), p.upCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(),
+		p.deviceCommand(), p.versionCommand())
 
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		notes, err := p.environment.applyTo(cmd)

@@ -18,6 +18,7 @@ func TestUntypedNames(t *testing.T) {
 	assert.Equal(t, config.PersistentID, persistedConfig.ID())
 	assert.Equal(t, []string{runtime.NamespaceName, runtime.ExtensionStatusType}, []string{extensionStatus.Namespace(), extensionStatus.Type()})
 	assert.Equal(t, []string{network.NamespaceName, network.AddressStatusType}, []string{addressStatus.Namespace(), addressStatus.Type()})
+	assert.Equal(t, []string{network.HostnameStatusType, network.HostnameID}, []string{hostnameStatus.Type(), hostnameStatus.ID()})
 	assert.Equal(t, []string{k8s.NamespaceName, k8s.NodeIPType, k8s.KubeletID}, []string{kubeletNodeIP.Namespace(), kubeletNodeIP.Type(), kubeletNodeIP.ID()})
 	assert.Equal(t, []string{k8s.NodeIPConfigType, k8s.KubeletID}, []string{kubeletNodeRules.Type(), kubeletNodeRules.ID()})
 }

@@ -28,6 +28,7 @@ var (
 	persistedConfig  = resource.NewMetadata("config", "MachineConfigs.config.talos.dev", "persistent", resource.VersionUndefined)
 	extensionStatus  = resource.NewMetadata("runtime", "ExtensionStatuses.runtime.talos.dev", "", resource.VersionUndefined)
 	addressStatus    = resource.NewMetadata("network", "AddressStatuses.net.talos.dev", "", resource.VersionUndefined)
+	hostnameStatus   = resource.NewMetadata("network", "HostnameStatuses.net.talos.dev", "hostname", resource.VersionUndefined)
 	kubeletNodeIP    = resource.NewMetadata("k8s", "NodeIPs.kubernetes.talos.dev", "kubelet", resource.VersionUndefined)
 	kubeletNodeRules = resource.NewMetadata("k8s", "NodeIPConfigs.kubernetes.talos.dev", "kubelet", resource.VersionUndefined)
 )
@@ -65,6 +66,10 @@ type State struct {
 	// Persisted is the config on the node's disk, Active the one in force: they differ while a config is tried. Both hold
 	// secrets, and are nil in maintenance mode.
 	Persisted, Active []byte
+	// Hostname is the name of the node, empty where it has none yet.
+	Hostname string
+	// Prefixes are the addresses of the node outside of the tailnet with the lengths of their subnets.
+	Prefixes []netip.Prefix
 	// Addresses are those of the node outside of the tailnet, TailnetAddresses those of tailscale0.
 	Addresses, TailnetAddresses []netip.Addr
 	// NodeIPs are the addresses of the kubelet, Excluded what they may not be in: the subnets of pods and services.
@@ -106,7 +111,7 @@ func (n *Node) Look(ctx context.Context) (*State, error) {
 	ctx = n.in(ctx)
 	s := &State{Maintenance: n.insecure}
 
-	for _, step := range []func(context.Context, *State) error{n.version, n.extensions, n.configs, n.network, n.service} {
+	for _, step := range []func(context.Context, *State) error{n.version, n.extensions, n.hostname, n.configs, n.network, n.service} {
 		if err := step(ctx, s); err != nil {
 			return nil, n.failure(err)
 		}
@@ -177,6 +182,20 @@ func (n *Node) extensions(ctx context.Context, s *State) error {
 	})
 }
 
+func (n *Node) hostname(ctx context.Context, s *State) error {
+	var spec struct {
+		Hostname string `yaml:"hostname"`
+	}
+
+	if err := n.get(ctx, hostnameStatus, &spec); status.Code(unwrapped(err)) == codes.Unavailable {
+		return err
+	}
+
+	s.Hostname = spec.Hostname // nothing depends on it
+
+	return nil
+}
+
 func (n *Node) configs(ctx context.Context, s *State) error {
 	if s.Maintenance {
 		return nil
@@ -228,6 +247,7 @@ func (n *Node) network(ctx context.Context, s *State) error {
 			s.TailnetAddresses = append(s.TailnetAddresses, address)
 		default:
 			s.Addresses = append(s.Addresses, address)
+			s.Prefixes = append(s.Prefixes, spec.Address)
 		}
 
 		return nil

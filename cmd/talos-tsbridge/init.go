@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/spf13/cobra"
+
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+func (p *program) initCommand() *cobra.Command {
+	var (
+		bridge    bridgeFlags
+		talos     talosFlags
+		fromNodes bool
+	)
+
+	cmd := &cobra.Command{
+		Use:   "init",
+		Short: "Write a bridge.yaml to begin with",
+		Long: `Writes a bridge file with every field in comments. With --from-nodes it asks the nodes of the talosconfig instead, and writes
+what they are: names, roles, addresses, and what their configs say of the tailnet already. A file that is there is left alone.`,
+		Example: `  talos-tsbridge init
+  talos-tsbridge init --from-nodes -n 192.168.1.10,192.168.1.11`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !fromNodes && talos.looksAtNodes() {
+				return usagef("the nodes are asked with --from-nodes: add it, or leave the flags of the talosconfig out")
+			}
+
+			return p.init(cmd.Context(), bridge.file, fromNodes, &talos)
+		},
+	}
+
+	flags := cmd.Flags()
+	flags.SortFlags = false
+	flags.StringVarP(&bridge.file, "file", "f", fleet.DefaultFile, "the `file` to write, or - for standard output")
+	flags.BoolVar(&fromNodes, "from-nodes", false, "write what the nodes of the talosconfig are")
+	flags.StringSliceVarP(&talos.nodes, "nodes", "n", nil, "with --from-nodes: these nodes, a comma-separated `list` (default: those of the talosconfig)")
+	talos.bindConnection(flags)
+
+	return cmd
+}
+
+func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *talosFlags) error {
+	// what is there is told before anything is asked
+	if _, err := os.Lstat(path); err == nil && path != "-" {
+		return usagef("%s is there already: write to another file with -f, or remove it first", path)
+	}
+
+	text := fleet.Example()
+
+	if fromNodes {
+		found, err := fleet.Discover(ctx, nodes.Connection{
+			Talosconfig: talos.talosconfig, Context: talos.context, Endpoints: talos.endpoints, Nodes: talos.nodes,
+		})
+		if err != nil {
+			return exitError{err, exitUnseen}
+		}
+
+		for _, one := range found {
+			if one.Failure != "" {
+				p.note("node " + one.Address + " stands in a comment: " + one.Failure)
+			}
+		}
+
+		if text, err = fleet.FileOf(found); err != nil {
+			return err
+		}
+	}
+
+	if path == "-" {
+		if _, err := p.stdout.Write(text); err != nil {
+			return fmt.Errorf("standard output: %w", err)
+		}
+
+		return nil
+	}
+
+	return writeNew(path, text)
+}
+
+// writeNew writes a file that nobody else has written meanwhile.
+func writeNew(path string, text []byte) (err error) {
+	const readable = 0o644
+
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, readable)
+	if err != nil {
+		return err
+	}
+
+	_, err = io.WriteString(file, string(text))
+
+	return errors.Join(err, file.Close())
+}
