@@ -135,17 +135,21 @@ func (p *Patch) redactedText(c *Config) []byte {
 	return text
 }
 
-// forConfig returns the patch for a config: itself, unless it was made without a contract.
+// forConfig returns the patch for a config: what is not given is as the config has it.
 func (p *Patch) forConfig(c *Config) (*Patch, error) {
 	switch {
 	case p.options == nil:
 		return nil, errZero
-	case p.options.TalosVersion != nil || p.options.base != nil:
+	case p.options.target == c:
 		return p, nil
 	}
 
 	o := *p.options
-	o.base = c
+	o.target = c
+
+	if o.base == nil {
+		o.base = c
+	}
 
 	return newPatch(&o)
 }

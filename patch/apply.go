@@ -3,12 +3,10 @@ package patch
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 )
 
@@ -26,10 +24,6 @@ func (p *Patch) applyService(m *merging) error {
 	}
 
 	if earlier != nil {
-		if err := p.keep(ours, earlier); err != nil {
-			return err
-		}
-
 		return m.setService(earlier, ours)
 	}
 
@@ -51,58 +45,6 @@ func (m *merging) setService(earlier, ours *extensions.ServiceConfigV1Alpha1) er
 	}
 
 	return nil
-}
-
-// keep adds to our document what an earlier one has beside it: the user's own variables and config files. The file that
-// held an earlier key is not kept, and neither is any other way to give one.
-func (p *Patch) keep(ours, earlier *extensions.ServiceConfigV1Alpha1) error {
-	names := map[string]bool{authkey.EnvAuthKey: true, "TS_AUTH_KEY": true}
-	for _, variable := range ours.ServiceEnvironment {
-		names[nameOf(variable)] = true
-	}
-
-	keyFiles := map[string]bool{}
-
-	var kept []variable
-
-	for _, assignment := range slices.Backward(earlier.ServiceEnvironment) {
-		name, value, _ := strings.Cut(assignment, "=")
-
-		if file, ok := strings.CutPrefix(value, "file:"); ok && (name == authkey.EnvAuthKey || name == "TS_AUTH_KEY") {
-			keyFiles[file] = true
-		}
-
-		// the last of a name is the one that counts
-		if !names[name] {
-			names[name] = true
-			kept = append(kept, variable{name, value})
-		}
-	}
-
-	slices.Reverse(kept)
-
-	if wrong := p.service.checkBeside(kept); len(wrong) > 0 {
-		return fmt.Errorf("the machine config has variables of its own for the service %s: %s", ServiceName, strings.ReplaceAll(wrong.Error(), "\n", "; "))
-	}
-
-	for _, v := range kept {
-		ours.ServiceEnvironment = append(ours.ServiceEnvironment, v.String())
-	}
-
-	for _, file := range earlier.ServiceConfigFiles {
-		mount := file.ConfigFileMountPath
-		if mount != p.service.keyMount && !keyFiles[mount] {
-			ours.ServiceConfigFiles = append(ours.ServiceConfigFiles, file)
-		}
-	}
-
-	return nil
-}
-
-func nameOf(assignment string) string {
-	name, _, _ := strings.Cut(assignment, "=")
-
-	return name
 }
 
 func (p *Patch) applyNodeIP(m *merging) error {

@@ -203,8 +203,10 @@ func TestApplyKeeps(t *testing.T) {
 
 				services := load(t, []byte(after)).ExtensionServiceConfigs()
 				require.Len(t, services, 1)
-				assert.Equal(t, append([]string{"TS_AUTHKEY=" + exampleKey}, with("TS_SERVE_CONFIG=/etc/tailscale/serve.json", "TS_HOSTNAME=own-name")...),
-					services[0].Environment())
+				assert.Equal(t, []string{
+					"TS_AUTHKEY=" + exampleKey, "TS_HOSTNAME=own-name", "TS_SERVE_CONFIG=/etc/tailscale/serve.json", "TS_AUTH_ONCE=false",
+					"TS_STATE_DIR=/var/lib/tailscale", "TS_ACCEPT_DNS=false", "TS_EXTRA_ARGS=--accept-routes=false",
+				}, services[0].Environment())
 				require.Len(t, services[0].ConfigFiles(), 1)
 				assert.Equal(t, "/etc/tailscale/serve.json", services[0].ConfigFiles()[0].MountPath())
 			},

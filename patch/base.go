@@ -15,6 +15,12 @@ func WithBase(config *Config) Option {
 	return func(o *options) { o.base = config }
 }
 
+// WithTarget makes the patch for one machine config, the one that it is applied to: what is not given is as the config has it, and
+// what is wrong with the two together is found by [New]. It is [WithBase] too.
+func WithTarget(config *Config) Option {
+	return func(o *options) { o.target, o.base = config, config }
+}
+
 // resolve finds the contract and the role: those of the settings, else those of the base, else none. It takes from the base
 // what the default node IP and the firewall depend on.
 func (o *options) resolve() error {

@@ -48,6 +48,8 @@ type goldenCase struct {
 	environment []string
 	// mount is the path of the config file that holds the key.
 	mount string
+	// files are the other config files, by their paths.
+	files map[string]string
 	// nodeIP defaults to the default subnets; an empty one is none.
 	nodeIP []string
 	etcd   []string
@@ -114,6 +116,7 @@ func goldenCases() []goldenCase {
 		{
 			name: "advertise-exit-node", options: []patch.Option{patch.WithAdvertiseExitNode(true)},
 			environment: with("TS_EXTRA_ARGS=--accept-routes=false --advertise-exit-node=true"),
+			wantNode:    wantNode{sysctls: map[string]string{"net.ipv6.conf.all.forwarding": "1"}},
 		},
 		{
 			name: "snat-subnet-routes", options: []patch.Option{patch.WithSNATSubnetRoutes(false)},
@@ -168,6 +171,20 @@ func goldenCases() []goldenCase {
 			role: machine.TypeControlPlane, options: []patch.Option{patch.WithReplace()}, environment: defaultEnvironment, etcd: defaultSubnets,
 		},
 		{
+			name: "ipv6-destination", options: []patch.Option{patch.WithEnv("TS_DEST_IP", "fd00::5")}, environment: with("TS_DEST_IP=fd00::5"),
+			wantNode: wantNode{sysctls: map[string]string{"net.ipv6.conf.all.forwarding": "1"}},
+		},
+		{
+			name: "config-file",
+			options: []patch.Option{
+				patch.WithServeConfig(`{"TCP":{"443":{"HTTPS":true}}}`), patch.WithConfigFile("/etc/tailscale/extra", "a line\nand another\n"),
+			},
+			environment: with("TS_SERVE_CONFIG=/etc/tailscale/serve.json"),
+			files: map[string]string{
+				"/etc/tailscale/extra": "a line\nand another\n", "/etc/tailscale/serve.json": `{"TCP":{"443":{"HTTPS":true}}}`,
+			},
+		},
+		{
 			name: "controlplane-everything", role: machine.TypeControlPlane,
 			options: []patch.Option{
 				patch.WithAuthKeyMount("/etc/tailscale/authkey"),
@@ -184,6 +201,7 @@ func goldenCases() []goldenCase {
 				"TS_TAILSCALED_EXTRA_ARGS=--port=41641", "TS_NO_LOGS_NO_SUPPORT=true",
 			},
 			mount: "/etc/tailscale/authkey", nodeIP: []string{"192.168.1.0/24"}, etcd: []string{"192.168.1.0/24"},
+			wantNode: wantNode{sysctls: map[string]string{"net.ipv6.conf.all.forwarding": "1"}},
 		},
 	}...)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
@@ -43,7 +44,7 @@ func magicDNSNames(o *options, faults *Faults) []string {
 
 	domain := canonicalName(given)
 
-	reason := checkHostname(domain)
+	reason := containerboot.CheckHostname(domain)
 	if reason == "" && !strings.Contains(domain, ".") {
 		reason = "is not a whole domain"
 	}
@@ -76,7 +77,7 @@ func parseCertSAN(text string) (name, reason string) {
 		return "", "looks like a key"
 	}
 
-	return name, checkHostname(strings.TrimPrefix(name, "*."))
+	return name, containerboot.CheckHostname(strings.TrimPrefix(name, "*."))
 }
 
 func certSANFragment(names []string) *v1alpha1.MachineConfig {

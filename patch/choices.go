@@ -124,13 +124,21 @@ func Choices() []Choice {
 			Help: "further environment variable of the service, `NAME=VALUE`; can be repeated",
 		},
 		{
+			Name: "config-file", Field: "configFiles", of: func(s *Settings) any { return &s.ConfigFiles },
+			Help: "put the text of a file on this machine into a file of the service, `MOUNT=FILE`; can be repeated",
+		},
+		{
+			Name: "serve-config", Field: "serveConfig", of: func(s *Settings) any { return &s.ServeConfig },
+			Help: "what the node serves in the tailnet: a serve configuration in JSON in this `file` (TS_SERVE_CONFIG)",
+		},
+		{
 			Name: "node-ip-subnet", Field: "nodeIPSubnets", of: func(s *Settings) any { return &s.NodeIPSubnets },
 			Help: "`CIDR` to take the kubelet's node IP from, in order of preference, or '!CIDR' to exclude; can be repeated\n" +
 				"(default 0.0.0.0/0 without the tailnet)",
 		},
 		{
 			Name: "no-node-ip", Field: "noNodeIP", of: func(s *Settings) any { return &s.NoNodeIP },
-			Help: "leave the node IP to Talos", Default: "false",
+			Help: "leave the node IP to Talos; one that the machine config sets stays (--unset --node-ip-subnet takes it out)", Default: "false",
 		},
 		{
 			Name: "etcd-subnet", Field: "etcdSubnets", of: func(s *Settings) any { return &s.EtcdSubnets },

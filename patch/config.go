@@ -9,6 +9,8 @@ import (
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
+	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
@@ -151,4 +153,24 @@ func (c *Config) findRole() (machine.Type, error) {
 	}
 
 	return role, nil
+}
+
+// service returns the document of the tailscale service, or nil.
+func (c *Config) service() *extensions.ServiceConfigV1Alpha1 {
+	d := c.file.Find(extensions.ServiceConfigKind, ServiceName)
+	if d == nil {
+		return nil
+	}
+
+	typed, _ := c.loaded.documents[d].(*extensions.ServiceConfigV1Alpha1)
+
+	return typed
+}
+
+// HasLogin reports whether the config has a way to log in to a tailnet for the node: a key, or credentials. Whether the key was
+// used already it cannot tell.
+func (c *Config) HasLogin() bool {
+	document := c.service()
+
+	return document != nil && containerboot.ParseEnvironment(document.ServiceEnvironment).HasLogin()
 }

@@ -135,12 +135,20 @@ func assertHolds(t *testing.T, c goldenCase, contract *coreconfig.VersionContrac
 	assert.Equal(t, "tailscale", services[0].Name())
 	assert.Equal(t, c.wantEnvironment(), services[0].Environment())
 
-	if c.mount == "" {
-		assert.Empty(t, services[0].ConfigFiles())
-	} else {
-		require.Len(t, services[0].ConfigFiles(), 1)
-		assert.Equal(t, c.mount, services[0].ConfigFiles()[0].MountPath())
-		assert.Equal(t, c.secret(), services[0].ConfigFiles()[0].Content())
+	want := c.files
+	if c.mount != "" {
+		want = map[string]string{c.mount: c.secret()}
+	}
+
+	files := map[string]string{}
+	for _, file := range services[0].ConfigFiles() {
+		files[file.MountPath()] = file.Content()
+	}
+
+	assert.Len(t, files, len(want))
+
+	for mount, content := range want {
+		assert.Equal(t, content, files[mount])
 	}
 
 	if want := c.wantNodeIP(); len(want) > 0 {

@@ -133,6 +133,12 @@ const (
 	NoteAuthEveryStart NoteCode = "auth-every-start"
 	// NoteStateLost: the state directory does not outlive the service.
 	NoteStateLost NoteCode = "state-lost"
+	// NoteKept: a setting of the machine config stays that the patch would have chosen differently.
+	NoteKept NoteCode = "kept"
+	// NoteJoined: a node that has joined does not take a change by itself.
+	NoteJoined NoteCode = "joined"
+	// NoteFileMissing: a variable names a file that neither the patch nor the machine config holds.
+	NoteFileMissing NoteCode = "file-missing"
 	// NoteUserspace: pods do not reach the tailnet through a node in userspace mode.
 	NoteUserspace NoteCode = "userspace"
 	// NoteRoutes: advertised routes were changed.

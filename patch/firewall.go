@@ -2,8 +2,6 @@ package patch
 
 import (
 	"net/netip"
-	"strconv"
-	"strings"
 
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
@@ -12,6 +10,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
@@ -26,7 +25,7 @@ func (p *Patch) setFirewall(o *options, faults *Faults) {
 		return
 	}
 
-	port, ok := o.firewallPort(faults)
+	port, ok := p.rulePort(faults)
 	if !ok {
 		return
 	}
@@ -53,28 +52,12 @@ func noDefaultBlock(closed string) string {
 		"included: add NetworkDefaultActionConfig with ingress: block and rules for the LAN first"
 }
 
-// fixedPort is the port that tailscaled is told to listen on, nil for none.
-func (o *options) fixedPort() *uint16 {
-	_, isGiven := o.Env[tailscaledExtraArgs]
-
-	if o.TailscaledPort != nil || !pointer.SafeDeref(o.Firewall) || isGiven {
-		return o.TailscaledPort
-	}
-
-	return pointer.To(uint16(tailscaledPort))
-}
-
-// firewallPort is the port that a rule can name.
-func (o *options) firewallPort(faults *Faults) (port uint16, ok bool) {
-	fixed := o.fixedPort()
-	if fixed == nil {
-		fixed = portOf(o.variables())
-	}
-
-	switch {
+// rulePort is the port that a rule can name.
+func (p *Patch) rulePort(faults *Faults) (port uint16, ok bool) {
+	switch fixed := p.service.port; {
 	case fixed == nil:
 		faults.add(CodeMissing, "firewall", "`firewall`: variable %s leaves the port of tailscaled open, and a rule has to name it: add --port=41641 to it",
-			tailscaledExtraArgs)
+			containerboot.DaemonVariable)
 	case *fixed == 0:
 		faults.add(CodeConflict, "firewall", "`firewall`: port 0 of tailscaled is any port, and a rule has to name it: write one such as 41641")
 	default:
@@ -82,29 +65,6 @@ func (o *options) firewallPort(faults *Faults) (port uint16, ok bool) {
 	}
 
 	return 0, false
-}
-
-// portOf returns the port in the arguments of tailscaled, or nil.
-func portOf(environment []variable) *uint16 {
-	for _, v := range environment {
-		if v.name != tailscaledExtraArgs {
-			continue
-		}
-
-		arguments, _ := tailscaledFlags.parse(strings.Fields(v.value)) // its fault is that of the variable
-
-		for _, argument := range arguments {
-			if argument.name != "port" {
-				continue
-			}
-
-			if number, err := strconv.ParseUint(argument.value, 0, 16); err == nil {
-				return pointer.To(uint16(number))
-			}
-		}
-	}
-
-	return nil
 }
 
 func firewallDocuments(port uint16, kubernetes bool) []config.Document {

@@ -132,7 +132,7 @@ func TestNoOptionMakesProbes(t *testing.T) {
 
 	for _, option := range exportedOptions(t) {
 		switch option {
-		case "WithBase", "WithRoleAdditionsOnly", "WithSettings", "WithTalosVersion": // they add nothing of their own
+		case "WithBase", "WithRoleAdditionsOnly", "WithSettings", "WithTalosVersion", "WithTarget", "WithoutAuthKey", "WithUnset": // they add nothing of their own
 			continue
 		}
 

@@ -26,7 +26,7 @@ type node struct {
 // setNode checks what the options say about the node.
 func (p *Patch) setNode(o *options, faults *Faults) {
 	p.node.kubeSpanFilter = pointer.SafeDeref(o.KubeSpanFilter)
-	p.node.forwardIPv6 = p.service.ipv6Routes
+	p.node.forwardIPv6 = p.service.forwardIPv6
 
 	p.setStaticHosts(o, faults)
 	p.setNameservers(o, faults)

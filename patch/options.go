@@ -27,6 +27,16 @@ type options struct {
 	replace       bool
 	additionsOnly bool
 
+	// target is the config that the patch goes into.
+	target *Config
+	// unset are the settings to take out of it, and noAuthKey tells that every way to log in is one of them.
+	unset     []string
+	noAuthKey bool
+
+	// contents are the texts of config files by their paths, and serves tells that one is for TS_SERVE_CONFIG.
+	contents map[string]string
+	serves   bool
+
 	// contract and role are those of the settings or of the base.
 	contract *config.VersionContract
 	role     machine.Type
@@ -74,6 +84,12 @@ func WithRoleAdditionsOnly() Option {
 // state.
 func WithAuthKey(key authkey.Key) Option {
 	return func(o *options) { o.AuthKey = key }
+}
+
+// WithoutAuthKey takes every way to log in out of the machine config that the patch is applied to, for a node that has joined.
+// Default: without a key, [Patch.Apply] keeps what the config has.
+func WithoutAuthKey() Option {
+	return func(o *options) { o.noAuthKey = true }
 }
 
 // WithAuthKeyMount puts the key into a file of the service at path, an absolute path, and TS_AUTHKEY=file:path into its
@@ -141,7 +157,7 @@ func WithShieldsUp(block bool) Option {
 }
 
 // WithStateDir sets where the node keeps its identity (TS_STATE_DIR), an absolute path inside of the service. Default:
-// /var/lib/tailscale, the one directory that the system extension keeps across restarts.
+// /var/lib/tailscale, the one directory that the system extension can write to, and keeps across restarts.
 func WithStateDir(path string) Option {
 	return func(o *options) { o.StateDir = &path }
 }

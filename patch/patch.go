@@ -66,6 +66,8 @@ func newPatch(o *options) (*Patch, error) {
 
 	faults.addError(CodeConfig, "", "", o.resolve())
 
+	o.readFiles(&faults)
+
 	p := &Patch{options: o, contract: o.contract, role: o.role}
 
 	p.setReplace(o, &faults)

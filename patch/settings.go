@@ -44,6 +44,9 @@ type Settings struct {
 	ExtraArgs      []string          `json:"extraArgs,omitzero"      yaml:"extraArgs,omitempty"`
 	Env            map[string]string `json:"env,omitzero"            yaml:"env,omitempty"`
 
+	ConfigFiles map[string]string `json:"configFiles,omitzero"  yaml:"configFiles,omitempty"`
+	ServeConfig *string           `json:"serveConfig,omitempty" yaml:"serveConfig,omitempty"`
+
 	NodeIPSubnets []string `json:"nodeIPSubnets,omitzero" yaml:"nodeIPSubnets,omitempty"`
 	NoNodeIP      *bool    `json:"noNodeIP,omitempty"      yaml:"noNodeIP,omitempty"`
 	EtcdSubnets   []string `json:"etcdSubnets,omitzero"   yaml:"etcdSubnets,omitempty"`
@@ -159,3 +162,5 @@ func (s Settings) withoutSecrets() Settings {
 
 // secretVariables hold a secret in any form.
 var secretVariables = map[string]bool{authkey.EnvAuthKey: true, "TS_AUTH_KEY": true, "TS_CLIENT_SECRET": true, "TS_ID_TOKEN": true}
+
+func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -11,6 +11,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
@@ -114,7 +115,7 @@ func checkStaticName(name string) string {
 
 	_, err := netip.ParseAddr(name)
 
-	switch reason := checkHostname(name); {
+	switch reason := containerboot.CheckHostname(name); {
 	case quote.LooksSecret(name):
 		return "looks like a key: " + example
 	case err == nil:

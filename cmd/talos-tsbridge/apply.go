@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-
-	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
 func (p *program) applyCommand() *cobra.Command {
@@ -20,8 +18,11 @@ func (p *program) applyCommand() *cobra.Command {
 		Long: `Prints the machine config FILE, or the one on standard input, with the patch in place. Contract, role and address
 families are taken from it.
 
-What an earlier patch set is replaced, so applying again changes nothing; everything else is kept, byte for byte. The file
-is not changed without --in-place.
+What is given is changed, everything else is kept, byte for byte: variables and arguments of the service one by one, the node
+IP, the addresses of etcd. Only what the config does not have gets its default. Without a key, a way to log in that the config
+has stays, and --auth-key none takes it out. Applying again changes nothing. The file is not changed without --in-place.
+
+An empty --hostname or --advertise-routes, and --userspace=false, take back what an earlier run set; --unset takes back anything.
 
 What talosctl get machineconfig -o yaml prints is taken too; the result is the machine config alone.`,
 		Example: `  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --diff
@@ -44,6 +45,8 @@ What talosctl get machineconfig -o yaml prints is taken too; the result is the m
 	}
 
 	flags.bind(cmd)
+	cmd.Flags().StringArrayVar(&flags.unset, "unset", nil,
+		"take a setting out, whoever set it: the `name` of a variable, or --FLAG of tailscale up or tailscaled; can be repeated")
 	cmd.Flags().BoolVar(&inPlace, "in-place", false, "write the result back to the file, at once or not at all")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print what would change, without secrets, and change nothing")
 	p.streams(cmd, func() (string, bool) { return flags.output, !inPlace && !diff })
@@ -69,26 +72,17 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 		return usagef("--in-place needs a machine config: %s holds what talosctl get machineconfig prints, and the result is the config alone", file)
 	}
 
-	forRole := append(flags.roleOptions(), patch.WithBase(config))
+	flags.target = config
+	forRole := flags.roleOptions()
 
 	request, err := p.newRequest(ctx, flags, forRole)
 	if err != nil {
 		return err
 	}
 
-	// what Talos would refuse is refused before a key is minted for it
-	if request.minting != nil {
-		if err := p.checkReader(flags.output); err != nil && !inPlace {
+	if request.minting != nil && !inPlace {
+		if err := p.checkReader(flags.output); err != nil {
 			return err
-		}
-
-		trial, err := request.with(forRole, request.key)
-		if err != nil {
-			return err
-		}
-
-		if _, err := trial.Apply(config); err != nil {
-			return usageError{err}
 		}
 	}
 
@@ -138,8 +132,8 @@ func (p *program) applyDiff(ctx context.Context, flags *patchFlags, file string,
 
 	defer source.close()
 
-	flags.redact = true
-	forRole := append(flags.roleOptions(), patch.WithBase(source.config))
+	flags.redact, flags.target = true, source.config
+	forRole := flags.roleOptions()
 
 	request, err := p.newRequest(ctx, flags, forRole)
 	if err != nil {

@@ -19,6 +19,10 @@ type patchFlags struct {
 	// faults are those that the flags found in their values.
 	faults []error
 
+	// target is the machine config that the patch goes into, nil for a patch alone.
+	target *patch.Config
+	unset  []string
+
 	base    string
 	replace bool
 

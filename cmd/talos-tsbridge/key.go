@@ -322,6 +322,10 @@ func (p *program) release(ctx context.Context, quiet bool, leases ...*keyLease) 
 // keyOf returns the key from the source that the flags name, or from the default one. A key that is to be minted is not
 // made yet: then it returns what stands for it in checks, and the minting.
 func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key, minting *minting, err error) {
+	if p.keepsLogin(flags) {
+		return key, nil, nil
+	}
+
 	source, err := p.keySource(flags.authKey)
 	if err != nil {
 		return key, nil, usageError{err}
@@ -360,6 +364,12 @@ func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key
 	}
 
 	return key, nil, err
+}
+
+// keepsLogin reports whether no key is given, and the machine config has a way to log in already: that one stays, also where
+// there are credentials to make a key with.
+func (p *program) keepsLogin(flags *patchFlags) bool {
+	return flags.target != nil && flags.target.HasLogin() && flags.authKey == "" && p.environment[authkey.EnvAuthKey] == ""
 }
 
 // keySource reads the flag. Without it, the key in the environment comes first, then credentials that can make one.

@@ -42,7 +42,7 @@ func TestRunDoesNotLeak(t *testing.T) {
 		{"redacted mount", []string{"--redact", "--auth-key-mount", "/etc/tailscale/authkey"}, fromEnv, exitDone, 0},
 		{"dry run", []string{"--dry-run"}, fromEnv, exitDone, 1},
 		{"redacted dry run", []string{"--dry-run", "--redact"}, fromEnv, exitDone, 0},
-		{"every note", []string{"--auth-once=false", "--userspace", "--state-dir", "/x", "--advertise-routes", "10.0.0.1/8,::1"}, fromEnv, exitDone, 1},
+		{"every note", []string{"--auth-once=false", "--userspace", "--advertise-routes", "10.0.0.1/8,::1"}, fromEnv, exitDone, 1},
 		{"to a file that cannot be", []string{"-o", "/dev/null/x"}, fromEnv, exitFailed, 0},
 		{"every fault", []string{"--hostname", "a_b", "--advertise-tags", "_", "--extra-arg", "--x", "--role", "x", "--env", "x"}, fromEnv, exitUsage, 0},
 		{"unknown flag", []string{"--x"}, fromEnv, exitUsage, 0},

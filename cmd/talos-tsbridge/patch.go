@@ -106,6 +106,8 @@ type request struct {
 	key     authkey.Key
 	// minting makes keys. It is nil when the key is there already; else key stands for one in checks.
 	minting *minting
+	// target is the machine config that the patch goes into, nil for a patch alone.
+	target *patch.Config
 }
 
 // newRequest reports all faults of the flags, of the key and of each variant of the patch at once, and the notes of a
@@ -118,7 +120,15 @@ func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ..
 	options, err := flags.options(ctx, p)
 	key, minting, keyErr := p.keyOf(ctx, flags)
 
-	r := &request{options: options, key: key, minting: minting}
+	if flags.target != nil {
+		options = append(options, patch.WithTarget(flags.target), patch.WithUnset(flags.unset...))
+	}
+
+	if source, err := authkey.ParseSource(flags.authKey); flags.target != nil && err == nil && source.IsNone() {
+		options = append(options, patch.WithoutAuthKey())
+	}
+
+	r := &request{options: options, key: key, minting: minting, target: flags.target}
 
 	notes, faults := r.check(variants)
 	if err := errors.Join(append(append(lines(err), faults...), keyErr)...); err != nil {
@@ -152,6 +162,10 @@ func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ..
 func (r *request) check(variants [][]patch.Option) (notes []string, faults []error) {
 	for _, variant := range variants {
 		made, err := r.with(variant, r.key)
+		if err == nil && r.target != nil {
+			_, err = made.Apply(r.target)
+		}
+
 		if err == nil {
 			for _, note := range made.Notes() {
 				notes = addNew(notes, inFlags(note.Text))

@@ -1,15 +1,15 @@
-package patch
+package containerboot
 
 import "strings"
 
-const (
-	longestLabel = 63
-	longestName  = 253
-)
+// LongestLabel is how many characters a label of a hostname may have.
+const LongestLabel = 63
 
-// checkHostname says what is wrong with a hostname, or returns "". The rules are tailscale's: DNS labels of letters,
+const longestName = 253
+
+// CheckHostname says what is wrong with a hostname, or returns "". The rules are tailscale's: DNS labels of letters,
 // digits and dashes, joined by dots.
-func checkHostname(name string) string {
+func CheckHostname(name string) string {
 	if len(name) > longestName {
 		return "is too long for a DNS name"
 	}
@@ -18,7 +18,7 @@ func checkHostname(name string) string {
 		switch {
 		case label == "":
 			return "has an empty label"
-		case len(label) > longestLabel:
+		case len(label) > LongestLabel:
 			return "has a label that is too long"
 		case !onlyLabelCharacters(label):
 			return "contains a character that no DNS label has"

@@ -1,4 +1,4 @@
-package patch
+package containerboot
 
 import (
 	"errors"
@@ -11,11 +11,9 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
-// parseRoutes reads comma-separated lists of the subnets to advertise, by the rules of containerboot and tailscale up.
-// Empty entries are dropped.
-func parseRoutes(lists []string) (routes []netip.Prefix, notes []string, err error) {
-	const field = "`advertise-routes`"
-
+// ParseRoutes reads comma-separated lists of the subnets to advertise, by the rules of containerboot and tailscale up.
+// Empty entries are dropped. Errors and notes begin with field.
+func ParseRoutes(field string, lists []string) (routes []netip.Prefix, notes []string, err error) {
 	var faults []error
 
 	for text := range strings.SplitSeq(strings.Join(lists, ","), ",") {
@@ -78,10 +76,8 @@ func checkVia(route netip.Prefix) error {
 	return nil
 }
 
-func isIPv6(route netip.Prefix) bool { return route.Addr().Is6() }
-
-// joinRoutes writes the routes as containerboot reads them: without blanks.
-func joinRoutes(routes []netip.Prefix) string {
+// JoinRoutes writes the routes as containerboot reads them: without blanks.
+func JoinRoutes(routes []netip.Prefix) string {
 	texts := make([]string, 0, len(routes))
 	for _, route := range routes {
 		texts = append(texts, route.String())
