@@ -38,7 +38,7 @@ func TestVerify(t *testing.T) {
 
 		port := server.listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // it is one
 		target := fmt.Sprintf(pick(r, "https://vault.test:%d/@127.0.0.1", "https://127.0.0.1:%d/", "https://localhost:%d/v1", "tcp://127.0.0.1:%d"), port)
-		args := []string{"verify", "--timeout", "1s", target}
+		args := []string{"verify", "--timeout", pick(r, "1s", "1s", "1s", "4s"), target}
 
 		if r.chance(4) {
 			args = append(args, fmt.Sprintf("dns://%s@127.0.0.1:%d", pick(r, "vault.test", "vault.example.ts.net"), server.dns()))
