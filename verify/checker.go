@@ -135,6 +135,8 @@ func (c *Checker) attempt(parent context.Context, target Target) Result {
 		c.tryTCP(ctx, target, &result)
 	case KindHTTPS:
 		c.tryHTTPS(ctx, target, &result)
+	case KindTalos, KindKube:
+		c.tryAPI(ctx, target, &result)
 	case KindDNS:
 		c.tryDNS(ctx, target, &result)
 	case KindTailnet:

@@ -86,6 +86,8 @@ const (
 	CodeTLSServerError Code = "tls-server-error"
 	// CodeSNIUnknown: the server does not know the name that was asked for.
 	CodeSNIUnknown Code = "sni-unknown"
+	// CodeAPIName: the certificate of the API of Talos or Kubernetes is not for the name.
+	CodeAPIName Code = "api-name"
 	// CodeClientCertificate: the server is reached, and wants a certificate of the client.
 	CodeClientCertificate Code = "client-certificate"
 	// CodeTLSStalled: connections open and the TLS handshake does not end.
@@ -161,7 +163,7 @@ func (e evidence) explain(r Result) []Finding {
 func (e evidence) warnings(r Result) []Finding {
 	const firstServerError = 500
 
-	found := r.TLS.warnings()
+	found := r.TLS.warnings(r.Kind)
 
 	if isForeign(r) {
 		found = append(found, explainForeign(r))

@@ -132,6 +132,25 @@ func explainTLSName(r Result) Finding {
 		}
 	}
 
+	switch r.Kind {
+	case KindTalos:
+		return Finding{
+			Code: CodeAPIName, Cause: "the Talos API is reached, and its certificate is not for " + r.Host + ": talosctl refuses it by this name",
+			Next: []string{
+				"let the certificate have the name: talos-tsbridge --cert-san " + r.Host + " (machine.certSANs), or --magicdns-domain for names of the tailnet",
+				"or call the node by its tailnet address, which Talos puts into the certificate by itself",
+			},
+		}
+	case KindKube:
+		return Finding{
+			Code: CodeAPIName, Cause: "the Kubernetes API is reached, and its certificate is not for " + r.Host + " but for " + namesOf(r.TLS) + ": kubectl refuses it by this name",
+			Next: []string{
+				"let the certificate have the name: talos-tsbridge --api-server-san " + r.Host + " on the control planes",
+				"until then, tell kubectl a name that it has: kubectl config set-cluster CLUSTER --tls-server-name " + names,
+			},
+		}
+	}
+
 	if r.TLS == nil || r.TLS.ServerName == "" {
 		return sniNeeded(r, names)
 	}
@@ -224,14 +243,14 @@ func explainVersion(r Result, said string) Finding {
 }
 
 // warnings are what there is to say about the TLS of a target that was reached.
-func (s *TLS) warnings() []Finding {
+func (s *TLS) warnings(kind Kind) []Finding {
 	if s == nil {
 		return nil
 	}
 
 	var found []Finding
 
-	if s.ClientCertificateNeeded {
+	if s.ClientCertificateNeeded && kind != KindTalos && kind != KindKube { // those always want one
 		found = append(found, Finding{
 			Code: CodeClientCertificate, Cause: "the server is reached, and wants a certificate of the client (mutual TLS) before it answers",
 			Next: []string{"nothing, where that is meant: what a client with its certificate gets is not checked here, its way to the server is", "see it with curl --cert FILE --key FILE"},

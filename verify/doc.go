@@ -17,6 +17,8 @@
 //	dns://NAME[@SERVER[:PORT]] the addresses of NAME, by the system's resolver or by SERVER, over UDP, and over TCP when
 //	                           the answer is truncated
 //	tailnet://NAME             NAME has a tailnet address, and the system's resolver and MagicDNS agree on it
+//	talos://NAME[:PORT][@IP]   the Talos API is reached, and its certificate is for NAME
+//	kube://NAME[:PORT][@IP]    the Kubernetes API is reached, and its certificate is for NAME
 //
 // A [Result] tells what became of one target; a [Finding] names a cause and the next step, and may take several results
 // to explain: an address that answers while its name does not is another matter than one of the two alone. Results of

@@ -231,6 +231,13 @@ func shellCheck(target Target) (string, error) {
 	switch target.kind {
 	case KindTCP:
 		return call("check_tcp", target.host, port), nil
+	case KindTalos, KindKube:
+		host := target.host
+		if target.address.IsValid() {
+			host = target.address.String()
+		}
+
+		return call("check_tcp", host, port), nil
 	case KindHTTPS:
 		url := "https://" + target.hostPort() + target.path
 		if target.address.IsValid() {

@@ -229,7 +229,7 @@ esac`,
 	assert.Contains(t, calls, "--insecure --resolve v6.test:443:[fd7a:115c:a1e0::1] ")
 	assert.Contains(t, calls, " https://lan:8200/?a=b&c=(d)\n")
 
-	log, _, err = run(verify.ManifestOptions{Wait: time.Second}, "tcp://100.82.13.87:1")
+	log, _, err = run(verify.ManifestOptions{Wait: 3 * time.Second}, "tcp://100.82.13.87:1")
 	require.Error(t, err)
 	assert.Contains(t, log, "trying again")
 }

@@ -16,6 +16,48 @@ import (
 const maxHeader = 64 << 10
 
 func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
+	judge := func(certificates []*x509.Certificate) bool {
+		return c.Insecure || c.judge(certificates, target, result)
+	}
+
+	c.tryTLS(ctx, target, result, judge, func(conn *tls.Conn) { c.request(ctx, conn, target, result) })
+}
+
+// tryAPI reaches the API of Talos or Kubernetes. Its certificate is of an authority of the cluster's own, which is known to
+// those with credentials alone, so what counts is for which names it is, and until when.
+func (c *Checker) tryAPI(ctx context.Context, target Target, result *Result) {
+	judge := func(certificates []*x509.Certificate) bool {
+		own := certificates[0]
+		problem := outOfTime(own, time.Now())
+
+		if problem == "" && own.VerifyHostname(target.host) != nil {
+			problem = ProblemName
+		}
+
+		if problem == "" {
+			return true
+		}
+
+		faulty := certificateOf(own)
+		result.TLS.Problem, result.TLS.Faulty = problem, &faulty
+		result.Outcome, result.Detail = problem.outcome(), problem.detail(target, result.TLS)
+
+		return false
+	}
+
+	c.tryTLS(ctx, target, result, judge, func(conn *tls.Conn) {
+		if target.kind == KindTalos {
+			result.Outcome = OutcomeOK // nothing is said to it without a certificate of the client
+
+			return
+		}
+
+		c.request(ctx, conn, target, result)
+	})
+}
+
+// tryTLS connects and makes the handshake, gives the certificates to judge, and the connection to use.
+func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, judge func([]*x509.Certificate) bool, use func(*tls.Conn)) {
 	conn := c.connect(ctx, target, result)
 	if conn == nil {
 		return
@@ -35,7 +77,7 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 	secured := tls.Client(conn, &tls.Config{
 		ServerName:         target.host,
 		MinVersion:         tls.VersionTLS10, //nolint:gosec // to tell an old server from a broken one; nothing secret is sent
-		InsecureSkipVerify: true,             //nolint:gosec // verified below, where the certificate at fault can be named
+		InsecureSkipVerify: true,             //nolint:gosec // judged here, where the certificate at fault can be named
 		NextProtos:         []string{"h2", "http/1.1"},
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 			certificates = parseAll(raw)
@@ -56,7 +98,7 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 	}
 
 	// a certificate that is wrong is the cause also where the server ends the handshake for another reason
-	if !c.Insecure && len(certificates) > 0 && !c.judge(certificates, target, result) {
+	if len(certificates) > 0 && !judge(certificates) {
 		return
 	}
 
@@ -75,7 +117,7 @@ func (c *Checker) tryHTTPS(ctx context.Context, target Target, result *Result) {
 		return
 	}
 
-	c.request(ctx, secured, target, result)
+	use(secured)
 }
 
 // judge sets what the result says about the certificates, and returns whether they are good.

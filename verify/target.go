@@ -21,10 +21,12 @@ const (
 	KindHTTPS   Kind = "https"
 	KindDNS     Kind = "dns"
 	KindTailnet Kind = "tailnet"
+	KindTalos   Kind = "talos"
+	KindKube    Kind = "kube"
 )
 
 // TargetUsage lists the forms of a target, for help texts and errors.
-const TargetUsage = "tcp://HOST:PORT, https://NAME:PORT/PATH@IP, dns://NAME@SERVER or tailnet://NAME"
+const TargetUsage = "tcp://HOST:PORT, https://NAME:PORT/PATH@IP, dns://NAME@SERVER, tailnet://NAME, talos://NAME or kube://NAME"
 
 // Target is one thing to reach. [ParseTarget] makes it.
 type Target struct {
@@ -80,6 +82,18 @@ func (t Target) String() string {
 		return text
 	case KindTailnet:
 		return text + t.host
+	case KindTalos, KindKube:
+		if t.port == apiPorts[t.kind] {
+			text += bracketed(t.host)
+		} else {
+			text += t.hostPort()
+		}
+
+		if t.address.IsValid() {
+			text += "@" + t.address.String()
+		}
+
+		return text
 	}
 
 	return ""
@@ -116,6 +130,9 @@ const (
 	dnsPort   = 53
 )
 
+// apiPorts are where the APIs of Talos and Kubernetes listen unless a target says otherwise.
+var apiPorts = map[Kind]uint16{KindTalos: 50000, KindKube: 6443}
+
 // ParseTargets parses targets in their order; its error joins those of all of them.
 func ParseTargets(texts ...string) ([]Target, error) {
 	var faults []error
@@ -141,7 +158,7 @@ func ParseTargets(texts ...string) ([]Target, error) {
 }
 
 // ParseTarget parses a target: see [TargetUsage]. The port of https is 443 unless it is said, and the path is /; that of
-// a name server is 53. IPv6 addresses before a port stand in brackets. Its error says what to write instead.
+// a name server is 53, of talos 50000, of kube 6443. IPv6 addresses before a port stand in brackets. Its error says what to write instead.
 func ParseTarget(text string) (Target, error) {
 	text = strings.TrimSpace(text)
 
@@ -168,15 +185,34 @@ func ParseTarget(text string) (Target, error) {
 		target, err = parseDNS(rest)
 	case KindTailnet:
 		target, err = parseTailnet(rest)
+	case KindTalos, KindKube:
+		target, err = parseAPI(Kind(strings.ToLower(scheme)), rest)
 	default:
 		err = errors.New("has an unknown scheme: write " + TargetUsage)
 	}
 
 	if err != nil {
-		return Target{}, fmt.Errorf("target %s %w", quote.Value(text), err)
+		return Target{}, fmt.Errorf("target %s %w", quote.Value(withoutUser(text)), err)
 	}
 
 	return target, nil
+}
+
+// withoutUser returns a target for a message, without what may be the name and password of a user (https://user:pw@host).
+// What stands behind an @ in a target is an address.
+func withoutUser(text string) string {
+	scheme, rest, _ := strings.Cut(text, "://")
+
+	i := strings.LastIndex(rest, "@")
+	if i < 0 {
+		return text
+	}
+
+	if _, err := ParseServer(rest[i+1:]); err == nil {
+		return text
+	}
+
+	return scheme + "://[redacted]@" + rest[i+1:]
 }
 
 func parseTCP(rest string) (Target, error) {
@@ -269,6 +305,27 @@ func parseTailnet(rest string) (Target, error) {
 	}
 
 	return Target{kind: KindTailnet, host: host}, nil
+}
+
+// parseAPI parses NAME[:PORT][@IP].
+func parseAPI(kind Kind, rest string) (Target, error) {
+	usage := fmt.Sprintf("%s://NAME, %s://NAME:PORT or %s://NAME@IP", kind, kind, kind)
+	target := Target{kind: kind, path: "/version"}
+
+	host, address, pinned := strings.Cut(rest, "@")
+	if pinned {
+		var err error
+		if target.address, err = parseAddress(address); err != nil {
+			return Target{}, fmt.Errorf("has no address behind its @: write %s", usage)
+		}
+	}
+
+	var err error
+	if target.host, target.port, err = splitHostPort(host, apiPorts[kind]); err != nil {
+		return Target{}, fmt.Errorf("%w: write %s", err, usage)
+	}
+
+	return target, nil
 }
 
 // parseAddress parses an IP address, which may stand in brackets.

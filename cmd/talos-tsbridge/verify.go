@@ -29,6 +29,7 @@ Targets are
   https://NAME:PORT/PATH@IP  a request for NAME (SNI and Host) to IP, as curl --resolve; without @IP to where NAME is
   dns://NAME@SERVER          the addresses of NAME; without @SERVER by the system's resolver
   tailnet://NAME             NAME has a tailnet address, and the system's resolver and MagicDNS agree on it
+  talos://NAME, kube://NAME  the API is reached (port 50000, 6443, or NAME:PORT), and its certificate is for NAME
 
 With --nodes, Talos nodes are asked through the Talos API: whether the extension is in the image, configured and running, has
 a tailnet address, and has left the node IP and etcd alone. With --api, they are looked up in the tailnet, and auth keys that
@@ -246,17 +247,17 @@ func (f *verifyFlags) check(args []string) error {
 	var faults []error
 
 	if f.manifest && !slices.Contains([]string{outputTable, outputJSON, outputYAML}, f.output) {
-		faults = append(faults, usagef("output %s is unknown for a manifest: write %s or %s", quote.Value(f.output), outputYAML, outputJSON))
+		faults = append(faults, usagef("--output %s is unknown for a manifest: write %s or %s", quote.Value(f.output), outputYAML, outputJSON))
 	} else if !f.manifest && f.output != outputTable && f.output != outputJSON {
-		faults = append(faults, usagef("output %s is unknown: write %s or %s", quote.Value(f.output), outputTable, outputJSON))
+		faults = append(faults, usagef("--output %s is unknown: write %s or %s", quote.Value(f.output), outputTable, outputJSON))
 	}
 
 	if f.manifest && f.looksAtNodes() {
-		faults = append(faults, usagef("manifest or nodes, not both: the Job tries targets, and has no access to the Talos API"))
+		faults = append(faults, usagef("--manifest or --nodes, not both: the Job tries targets, and has no access to the Talos API"))
 	}
 
 	if f.patchFile != "" && !f.looksAtNodes() {
-		faults = append(faults, usagef("patch is what nodes are held against: name them with --nodes"))
+		faults = append(faults, usagef("--patch is what nodes are held against: name them with --nodes"))
 	}
 
 	if !f.manifest && (f.name != "" || f.onNode != "") {
@@ -268,12 +269,12 @@ func (f *verifyFlags) check(args []string) error {
 	}
 
 	if f.manifest && f.api {
-		faults = append(faults, usagef("manifest or api, not both: the Job tries targets, and has no credentials"))
+		faults = append(faults, usagef("--manifest or --api, not both: the Job tries targets, and has no credentials"))
 	}
 
 	// advertise-tags without api is no fault: its variable may be set for the other commands
 	if len(f.devices) > 0 && !f.api {
-		faults = append(faults, usagef("device is a name to look up through the Tailscale API: add --api"))
+		faults = append(faults, usagef("--device is a name to look up through the Tailscale API: add --api"))
 	}
 
 	if len(args) == 0 && !f.looksAtNodes() && !f.api && len(f.also) == 0 {
@@ -290,17 +291,17 @@ func (p *program) checker(ctx context.Context, f *verifyFlags) (*verify.Checker,
 	checker := &verify.Checker{Timeout: f.timeout, Wait: f.wait, Parallel: f.parallel, Insecure: f.insecure, From: verify.DetectPlace(p.environment.lookup)}
 
 	if f.timeout <= 0 || f.wait < 0 {
-		faults = append(faults, usagef("timeout and wait are times: write such as --timeout 5s --wait 2m"))
+		faults = append(faults, usagef("--timeout must be positive and --wait not negative: write such as --timeout 5s --wait 2m"))
 	}
 
 	if f.parallel < 1 {
-		faults = append(faults, usagef("parallel is how many targets are tried at a time: write 1 or more"))
+		faults = append(faults, usagef("--parallel must be at least 1"))
 	}
 
 	if f.from != "" {
 		var err error
 		if checker.From, err = verify.ParsePlace(f.from); err != nil {
-			faults = append(faults, usagef("from %s: %w", quote.Value(f.from), err))
+			faults = append(faults, usagef("--from %s: %w", quote.Value(f.from), err))
 		}
 	}
 
@@ -308,7 +309,7 @@ func (p *program) checker(ctx context.Context, f *verifyFlags) (*verify.Checker,
 
 	if f.magicDNS != "" {
 		if checker.MagicDNS, err = verify.ParseServer(f.magicDNS); err != nil {
-			faults = append(faults, usagef("magic-dns: %w", err))
+			faults = append(faults, usagef("--magic-dns: %w", err))
 		}
 	}
 
@@ -318,7 +319,7 @@ func (p *program) checker(ctx context.Context, f *verifyFlags) (*verify.Checker,
 
 	switch {
 	case f.caFile != "" && f.insecure:
-		faults = append(faults, usagef("ca-file or insecure, not both: with insecure no certificate is verified"))
+		faults = append(faults, usagef("--ca-file or --insecure, not both: with --insecure no certificate is verified"))
 	case f.caFile != "":
 		if checker.CAs, err = p.readCAs(ctx, f.caFile); err != nil {
 			faults = append(faults, err)
@@ -342,11 +343,11 @@ func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
 		return nil
 	case "env":
 		if named == "" {
-			return usagef("proxy env takes the proxy in ALL_PROXY, which is not set")
+			return usagef("--proxy env takes the proxy in ALL_PROXY, which is not set")
 		}
 
 		if ambientErr != nil {
-			return usagef("proxy: ALL_PROXY: %w", ambientErr)
+			return usagef("--proxy: ALL_PROXY: %w", ambientErr)
 		}
 
 		checker.Dial, checker.Proxy = ambient.Dial, ambient.String()
@@ -356,7 +357,7 @@ func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
 
 	proxy, err := verify.ParseProxy(f.proxy)
 	if err != nil {
-		return usagef("proxy: %w", err)
+		return usagef("--proxy: %w", err)
 	}
 
 	checker.Dial, checker.Proxy = proxy.Dial, proxy.String()
@@ -372,7 +373,7 @@ func (p *program) readCAs(ctx context.Context, file string) (*x509.CertPool, err
 
 	pool := x509.NewCertPool()
 	if !pool.AppendCertsFromPEM(text) {
-		return nil, usagef("ca-file %s holds no certificate: give a file of PEM certificates (-----BEGIN CERTIFICATE-----)", quote.Value(file))
+		return nil, usagef("--ca-file %s holds no certificate: give a file of PEM certificates (-----BEGIN CERTIFICATE-----)", quote.Value(file))
 	}
 
 	return pool, nil
@@ -390,7 +391,7 @@ func (p *program) readResults(ctx context.Context, files []string) ([]verify.Res
 
 		read, err := report.Read(text)
 		if err != nil {
-			return nil, usagef("also %s: %w", quote.Value(file), err)
+			return nil, usagef("--also %s: %w", quote.Value(file), err)
 		}
 
 		results = append(results, read...)

@@ -321,13 +321,13 @@ func TestVerifyFaultsTogether(t *testing.T) {
 	assert.Equal(t, exitUsage, code)
 	assert.Empty(t, stdout.String())
 	assert.Equal(t, strings.Join([]string{
-		"error: timeout and wait are times: write such as --timeout 5s --wait 2m",
-		"error: parallel is how many targets are tried at a time: write 1 or more",
-		`error: from "moon": the place is unknown: write host, pod or node`,
-		`error: magic-dns: server "vault" is not an IP address: write one such as 100.100.100.100, or with a port 127.0.0.1:5353`,
-		"error: ca-file or insecure, not both: with insecure no certificate is verified",
-		`error: target "vault" has no scheme: write tcp://HOST:PORT, https://NAME:PORT/PATH@IP, dns://NAME@SERVER or tailnet://NAME`,
-		`error: output "yaml" is unknown: write table or json`,
+		"error: --timeout must be positive and --wait not negative: write such as --timeout 5s --wait 2m",
+		"error: --parallel must be at least 1",
+		`error: --from "moon": the place is unknown: write host, pod or node`,
+		`error: --magic-dns: server "vault" is not an IP address: write one such as 100.100.100.100, or with a port 127.0.0.1:5353`,
+		"error: --ca-file or --insecure, not both: with --insecure no certificate is verified",
+		`error: target "vault" has no scheme: write tcp://HOST:PORT, https://NAME:PORT/PATH@IP, dns://NAME@SERVER, tailnet://NAME, talos://NAME or kube://NAME`,
+		`error: --output "yaml" is unknown: write table or json`,
 		"",
 	}, "\n"), stderr.String())
 }
