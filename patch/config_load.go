@@ -33,6 +33,8 @@ func readByTalos(text []byte) talosReading {
 // loadedConfig is a machine config as Talos reads it.
 type loadedConfig struct {
 	provider coreconfig.Provider
+	// read are documents that Talos read, until they are put together.
+	read []config.Document
 	// documents are the documents that Talos knows.
 	documents map[*machineconfig.Document]config.Document
 	// unknown are the kinds of documents that it does not know.
@@ -64,7 +66,9 @@ func loadConfig(file *machineconfig.File, read talosReading) (*loadedConfig, err
 		return nil, err
 	}
 
-	l.match(file)
+	if !l.match(file) {
+		l.matchNames(file)
+	}
 
 	return l, nil
 }
@@ -81,13 +85,44 @@ func (l *loadedConfig) hold(documents []config.Document) error {
 	return nil
 }
 
-// match finds the documents of a file among those that Talos read.
-func (l *loadedConfig) match(file *machineconfig.File) {
+// match finds the documents of a file among those that Talos read, which come in their order, but for the v1alpha1 config.
+func (l *loadedConfig) match(file *machineconfig.File) bool {
 	l.documents = map[*machineconfig.Document]config.Document{}
+	read := l.provider.Documents()
 
+	var documents []*machineconfig.Document
+
+	for _, d := range file.Documents() {
+		switch {
+		case d.Directive: // it acts on others, and has no document of its own
+			return false
+		case d.Kind == machineconfig.Legacy:
+			documents = slices.Insert(documents, 0, d)
+		case !slices.Contains(l.unknown, d.Kind):
+			documents = append(documents, d)
+		}
+	}
+
+	if len(documents) != len(read) {
+		return false
+	}
+
+	for i, d := range documents {
+		if d.Kind != machineconfig.Legacy && d.Kind != read[i].Kind() {
+			return false
+		}
+
+		l.documents[d] = read[i]
+	}
+
+	return true
+}
+
+// matchNames finds the documents of a file by what they are called, where directives stand between them.
+func (l *loadedConfig) matchNames(file *machineconfig.File) {
 	for _, document := range l.provider.Documents() {
 		kind, name := document.Kind(), ""
-		if kind == "" || document == config.Document(l.provider.RawV1Alpha1()) {
+		if document == config.Document(l.provider.RawV1Alpha1()) {
 			kind = machineconfig.Legacy
 		}
 
@@ -116,38 +151,44 @@ func readPieces(file *machineconfig.File, splices []machineconfig.Splice) []talo
 func (l *loadedConfig) reload(before, after *machineconfig.File, changed []talosReading) (*loadedConfig, error) {
 	whole := func() (*loadedConfig, error) { return loadConfig(after, readByTalos(after.Text())) }
 
-	var documents []config.Document
+	fresh := &loadedConfig{unknown: l.unknown}
 
 	for _, read := range changed {
 		if read.err != nil { // it may share an anchor with another document, or hold one that Talos does not know
 			return whole()
 		}
 
-		documents = append(documents, read.provider.Documents()...)
+		fresh.read = append(fresh.read, read.provider.Documents()...)
 	}
+
+	var documents []config.Document
 
 	for _, d := range after.Documents() {
-		if d.Directive {
+		earlier := before.Find(d.Kind, d.Name)
+
+		switch {
+		case d.Directive:
 			return whole()
-		}
-
-		if earlier := before.Find(d.Kind, d.Name); earlier != nil && l.documents[earlier] != nil && bytes.Equal(earlier.Bytes(), d.Bytes()) {
+		case slices.Contains(l.unknown, d.Kind):
+		case earlier != nil && l.documents[earlier] != nil && bytes.Equal(earlier.Bytes(), d.Bytes()):
 			documents = append(documents, l.documents[earlier])
+		case len(fresh.read) == 0:
+			return whole()
+		default:
+			documents = append(documents, fresh.read[0])
+			fresh.read = fresh.read[1:]
 		}
 	}
 
-	reloaded := &loadedConfig{unknown: l.unknown}
-	if err := reloaded.hold(documents); err != nil {
+	if len(fresh.read) > 0 {
 		return whole()
 	}
 
-	reloaded.match(after)
-
-	if len(reloaded.documents)+len(l.unknown) != len(after.Documents()) {
+	if err := fresh.hold(documents); err != nil || !fresh.match(after) {
 		return whole()
 	}
 
-	return reloaded, nil
+	return fresh, nil
 }
 
 // isNotRegistered reports whether Talos does not know a kind. Its error is one of an internal package.

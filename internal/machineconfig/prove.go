@@ -113,10 +113,10 @@ func (p *prover) document(a, b *Document) error {
 		}
 	}
 
-	return p.compare(nodeA, nodeB, rests, name)
+	return p.compare(nodeA, nodeB, rests, &trail{name: name})
 }
 
-func (p *prover) compare(a, b *yaml.Node, rests []rest, at string) error {
+func (p *prover) compare(a, b *yaml.Node, rests []rest, at *trail) error {
 	for _, r := range rests {
 		if len(r.path) == 0 {
 			return grown(a, b, r, at)
@@ -137,7 +137,7 @@ func (p *prover) compare(a, b *yaml.Node, rests []rest, at string) error {
 	}
 
 	for i := range a.Content {
-		if err := p.compare(a.Content[i], b.Content[i], nil, childPath(a, i, at)); err != nil {
+		if err := p.compare(a.Content[i], b.Content[i], nil, at.child(a, i)); err != nil {
 			return err
 		}
 	}
@@ -145,34 +145,48 @@ func (p *prover) compare(a, b *yaml.Node, rests []rest, at string) error {
 	return nil
 }
 
-func differ(a, b *yaml.Node, at string) error {
+func differ(a, b *yaml.Node, at *trail) error {
 	if a == nil {
 		a = b
 	}
 
-	return &ChangeError{Path: at, Line: a.Line}
+	return &ChangeError{Path: at.String(), Line: a.Line}
 }
 
-func childPath(n *yaml.Node, i int, at string) string {
+// trail is the way to a node. It becomes text only where something differs.
+type trail struct {
+	above *trail
+	name  string
+	key   *yaml.Node
+	index int
+}
+
+func (t *trail) child(n *yaml.Node, i int) *trail {
 	if n.Kind == yaml.SequenceNode {
-		return fmt.Sprintf("%s[%d]", at, i)
+		return &trail{above: t, index: i}
 	}
 
-	return keyPath(at, n.Content[i-i%2])
+	return t.under(n.Content[i-i%2])
 }
 
-// keyPath names a key that looks like one: a value that stands where a key belongs is not repeated.
-func keyPath(at string, key *yaml.Node) string {
-	name := KeyName(key)
-	if at == "" {
-		return name
+func (t *trail) under(key *yaml.Node) *trail { return &trail{above: t, key: key} }
+
+// String names keys that look like some: a value that stands where a key belongs is not repeated.
+func (t *trail) String() string {
+	switch {
+	case t.above == nil:
+		return t.name
+	case t.key == nil:
+		return fmt.Sprintf("%s[%d]", t.above, t.index)
+	case t.above.above == nil && t.above.name == "":
+		return KeyName(t.key)
 	}
 
-	return at + "." + name
+	return t.above.String() + "." + KeyName(t.key)
 }
 
 // grown compares a field that may only grow.
-func grown(a, b *yaml.Node, r rest, at string) error {
+func grown(a, b *yaml.Node, r rest, at *trail) error {
 	if !r.grows || a == nil || isNull(resolve(a)) {
 		return nil
 	}
@@ -187,7 +201,7 @@ func grown(a, b *yaml.Node, r rest, at string) error {
 	for i, item := range a.Content {
 		found := slices.IndexFunc(items[next:], func(other *yaml.Node) bool { return sameValue(item, other) })
 		if found < 0 {
-			return differ(item, nil, childPath(a, i, at))
+			return differ(item, nil, at.child(a, i))
 		}
 
 		next += found + 1
@@ -202,7 +216,7 @@ func canHold(n *yaml.Node) bool {
 }
 
 // compareAround compares two mappings, of which one may be nothing, that hold fields.
-func (p *prover) compareAround(a, b *yaml.Node, rests []rest, at string) error {
+func (p *prover) compareAround(a, b *yaml.Node, rests []rest, at *trail) error {
 	if a != nil && b != nil && a.Anchor != b.Anchor {
 		return differ(a, b, at)
 	}
@@ -216,7 +230,7 @@ func (p *prover) compareAround(a, b *yaml.Node, rests []rest, at string) error {
 		case len(as) > 0 && len(bs) > 0 && sameKey(as[0], bs[0]):
 			keyA, valueA, keyB, valueB = as[0], as[1], bs[0], bs[1]
 
-			if err := p.compare(keyA, keyB, nil, keyPath(at, keyA)); err != nil {
+			if err := p.compare(keyA, keyB, nil, at.under(keyA)); err != nil {
 				return err
 			}
 		case len(bs) > 0 && !hasKey(as, bs[0]):
@@ -224,7 +238,7 @@ func (p *prover) compareAround(a, b *yaml.Node, rests []rest, at string) error {
 		case len(as) > 0:
 			keyA, valueA = as[0], as[1]
 		default:
-			return differ(bs[0], nil, keyPath(at, bs[0]))
+			return differ(bs[0], nil, at.under(bs[0]))
 		}
 
 		key := keyA
@@ -232,7 +246,7 @@ func (p *prover) compareAround(a, b *yaml.Node, rests []rest, at string) error {
 			key = keyB
 		}
 
-		if err := p.compare(valueA, valueB, below(rests, key), keyPath(at, key)); err != nil {
+		if err := p.compare(valueA, valueB, below(rests, key), at.under(key)); err != nil {
 			return err
 		}
 
@@ -286,7 +300,7 @@ func below(rests []rest, key *yaml.Node) []rest {
 }
 
 // compareAliases compares what two aliases stand for, each pair once.
-func (p *prover) compareAliases(a, b *yaml.Node, at string) error {
+func (p *prover) compareAliases(a, b *yaml.Node, at *trail) error {
 	pair := [2]*yaml.Node{a.Alias, b.Alias}
 	if p.equal[pair] {
 		return nil

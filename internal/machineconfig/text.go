@@ -2,6 +2,7 @@ package machineconfig
 
 import (
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v4"
 )
@@ -154,28 +155,32 @@ func Spliced(text []byte, splices []Splice) []byte {
 func (f *File) Pieces(splices []Splice) [][]byte {
 	var pieces [][]byte
 
-	piece := func(start, end int, isLast bool) {
+	at := 0
+
+	for _, d := range f.documents {
 		var inside []Splice
 
-		for len(splices) > 0 && (splices[0].Start < end || isLast) {
+		for len(splices) > 0 && (splices[0].Start < d.end || splices[0].endsDocument(d.end)) {
 			s := splices[0]
-			inside = append(inside, Splice{s.Start - start, min(s.End, end) - start, s.Text})
+			inside = append(inside, Splice{s.Start - at, min(s.End, d.end) - at, s.Text})
 			splices = splices[1:]
 		}
 
 		if len(inside) > 0 {
-			pieces = append(pieces, Spliced(f.text[start:end], inside))
+			pieces = append(pieces, Spliced(f.text[at:d.end], inside))
 		}
-	}
 
-	at := 0
-
-	for _, d := range f.documents {
-		piece(at, d.end, d.end == len(f.text))
 		at = d.end
 	}
 
-	piece(at, len(f.text), true)
+	for _, s := range splices {
+		pieces = append(pieces, []byte(s.Text))
+	}
 
 	return pieces
+}
+
+// endsDocument reports whether text is added at the end of a document, and is no document of its own.
+func (s Splice) endsDocument(end int) bool {
+	return s.Start == end && s.End == end && !strings.HasPrefix(strings.TrimLeft(s.Text, "\r\n\u0085\u2028\u2029"), "---")
 }
