@@ -106,6 +106,12 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 
 	if c.report.Action == "" {
 		c.report.Action, c.report.Says = decided.action, decided.says
+
+		if decided.action == ActionJoin {
+			if err := c.beforeJoin(ctx); err != nil {
+				return err
+			}
+		}
 	}
 
 	switch {
@@ -130,6 +136,22 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 
 	if err == nil {
 		c.report.Outcome = OutcomeDone
+	}
+
+	return err
+}
+
+// beforeJoin asks whether the node may join.
+func (c *converge) beforeJoin(ctx context.Context) error {
+	if c.up.BeforeJoin == nil {
+		return nil
+	}
+
+	notes, err := c.up.BeforeJoin(ctx, c.index)
+	c.report.Says = append(c.report.Says, notes...)
+
+	if err != nil {
+		c.report.Action = ActionRefuse
 	}
 
 	return err

@@ -8,8 +8,10 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
 // Action is what [Up] does about a node.
@@ -58,21 +60,26 @@ const (
 	CodeNotJoined Code = "not-joined"
 	// CodeNotBooted: the node did not come back with its first config in time.
 	CodeNotBooted Code = "not-booted"
+	// CodeNameTaken: another device of the tailnet has the name of the node.
+	CodeNameTaken Code = "name-taken"
+	// CodeOverlap: the cluster uses addresses of the tailnet for its pods or services.
+	CodeOverlap Code = "cidr-overlap"
 	// CodeInterrupted: the run was ended before the node was done.
 	CodeInterrupted Code = "interrupted"
 )
 
-// refusal is why a node is not touched, or how it failed.
-type refusal struct {
-	code  Code
-	cause string
-	next  []string
+// Refusal is why a node is not touched, or how it failed.
+type Refusal struct {
+	Code  Code
+	Cause string
+	// Next is what to do about it.
+	Next []string
 }
 
-func (r *refusal) Error() string { return r.cause }
+func (r *Refusal) Error() string { return r.Cause }
 
-func refuse(code Code, cause string, next ...string) *refusal {
-	return &refusal{code: code, cause: cause, next: next}
+func refuse(code Code, cause string, next ...string) *Refusal {
+	return &Refusal{Code: code, Cause: cause, Next: next}
 }
 
 // decision is what is to be done about a node.
@@ -87,7 +94,7 @@ type decision struct {
 }
 
 // decide says what is to be done about a node that has a config: a function of what it says of itself alone.
-func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *refusal) {
+func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *Refusal) {
 	if s.Extension == "" {
 		return nil, extensionMissing(s, d.final)
 	}
@@ -101,6 +108,10 @@ func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *refusal
 
 	switch {
 	case !joined(s, environmentOf(d.final)):
+		if refused := checkOverlap(d.config); refused != nil {
+			return nil, refused
+		}
+
 		made.action = ActionJoin
 		made.say("is not on the tailnet: joins with a key of its own, which is written to no disk")
 	case loginNeeded(inForce, environmentOf(d.final)):
@@ -148,7 +159,7 @@ func onlyKeyGoes(d *desired) bool {
 }
 
 // extensionMissing says how the node gets the extension.
-func extensionMissing(s *talosapi.State, config []byte) *refusal {
+func extensionMissing(s *talosapi.State, config []byte) *Refusal {
 	image := installImage(config)
 	if image == "" || isBare(image) {
 		image = "IMAGE, as talos-tsbridge schematic --image prints it"
@@ -160,6 +171,20 @@ func extensionMissing(s *talosapi.State, config []byte) *refusal {
 	}
 
 	return refuse(CodeExtensionMissing, "the tailscale extension is not in the image that the node booted", upgrade)
+}
+
+// checkOverlap refuses a cluster whose pods or services would be told apart from the tailnet by nobody.
+func checkOverlap(config *patch.Config) *Refusal {
+	for _, cidr := range slices.Concat(config.PodCIDRs(), config.ServiceCIDRs()) {
+		for _, tailnet := range tailaddr.Ranges() {
+			if cidr.Overlaps(tailnet) {
+				return refuse(CodeOverlap, fmt.Sprintf("the cluster uses %s for its pods or services, and the tailnet has %s", cidr, tailnet),
+					"a cluster keeps these subnets for life: make it anew with others, such as 10.244.0.0/16 and 10.96.0.0/12")
+			}
+		}
+	}
+
+	return nil
 }
 
 // installImage returns the image that a config installs, or "".
@@ -192,7 +217,7 @@ func isBare(image string) bool {
 }
 
 // checkNodeIP refuses a change that would move the node IP of a node that runs.
-func checkNodeIP(s *talosapi.State, d *desired, move bool) *refusal {
+func checkNodeIP(s *talosapi.State, d *desired, move bool) *Refusal {
 	before, after := nodeIPSubnets(d.before), nodeIPSubnets(d.final)
 	if slices.Equal(before, after) || len(after) == 0 || len(s.NodeIPs) == 0 {
 		return nil

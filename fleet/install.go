@@ -31,6 +31,16 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, refused
 	}
 
+	if refused := checkOverlap(desired.config); refused != nil {
+		c.report.Action = ActionRefuse
+
+		return nil, refused
+	}
+
+	if err := c.beforeJoin(ctx); err != nil {
+		return nil, err
+	}
+
 	c.report.Says = append(c.report.Says, "waits for its first config: is installed with "+c.node.Config+", and joins once it has booted")
 
 	if c.up.DryRun {
@@ -54,7 +64,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 
 // checkImage refuses what would be installed without the extension. The image that runs tells of itself alone: what is
 // installed is the one that the config names, except in a container, which installs none.
-func checkImage(state *talosapi.State, config []byte) *refusal {
+func checkImage(state *talosapi.State, config []byte) *Refusal {
 	image := installImage(config)
 
 	switch {

@@ -147,3 +147,27 @@ func TestLoadAndConfig(t *testing.T) {
 	_, err = plan.Config(1)
 	assert.ErrorContains(t, err, "config: FILE")
 }
+
+// What is no fault and easily a mistake is told, with the nodes that it is about.
+func TestPlanNotes(t *testing.T) {
+	t.Parallel()
+
+	file, err := fleet.Parse("bridge.yaml", []byte(`talosVersion: v1.14
+nodeIPSubnets: [192.168.1.0/24]
+nodes:
+  a: {address: 192.168.2.10, advertiseRoutes: [10.55.0.0/16]}
+  b: {address: 192.168.1.11, advertiseRoutes: [10.56.0.0/16, 10.55.0.0/16]}
+  c: {address: c.lan, nodeIPSubnets: [192.168.3.0/24]}
+`))
+	require.NoError(t, err)
+
+	plan, err := file.Plan(fleet.PlanOptions{})
+	require.NoError(t, err)
+
+	var told [][]string
+	for _, note := range plan.Notes() {
+		told = append(told, note.Nodes)
+	}
+
+	assert.Equal(t, [][]string{{"a"}, {"a", "b"}}, told, "%v", plan.Notes())
+}

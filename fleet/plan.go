@@ -32,6 +32,7 @@ type Plan struct {
 	nodes   []*Node
 	patches []*patch.Patch
 	notes   []Note
+	places  map[string]int // of notes by their texts
 }
 
 // Note is something worth knowing that is no fault.
@@ -74,6 +75,8 @@ func (f *File) Plan(options PlanOptions) (*Plan, error) {
 	}
 
 	p.collectNotes()
+	p.noteOnAddresses()
+	p.noteOnRoutes()
 
 	return p, nil
 }
@@ -198,26 +201,6 @@ func unique(faults Faults) Faults {
 
 		return twice
 	})
-}
-
-// collectNotes puts the notes of all patches together, each once with the nodes that it is about.
-func (p *Plan) collectNotes() {
-	places := map[string]int{}
-
-	for i, made := range p.patches {
-		for _, note := range made.Notes() {
-			text := note.String()
-
-			place, known := places[text]
-			if !known {
-				place = len(p.notes)
-				places[text] = place
-				p.notes = append(p.notes, Note{Text: text})
-			}
-
-			p.notes[place].Nodes = append(p.notes[place].Nodes, p.nodes[i].Name)
-		}
-	}
 }
 
 // Notes returns what is worth knowing about the plan.

@@ -51,6 +51,10 @@ type Up struct {
 	// MoveNodeIP lets the address change by which Kubernetes knows a node.
 	MoveNodeIP bool
 
+	// BeforeJoin, if set, is asked before anything is sent to a node that is to join, also in a dry run. Its error, a
+	// [Refusal] or another, leaves the node as it is; its notes are told with the plan.
+	BeforeJoin func(ctx context.Context, node int) (notes []string, err error)
+
 	// OnStage, if set, is told what is being done about a node, one at a time.
 	OnStage func(node *Node, stage string)
 	// OnNode, if set, is told how each node went, one at a time.
@@ -254,8 +258,8 @@ func (r *rollout) stage(node *Node, stage string) {
 func (r *NodeReport) fail(ctx context.Context, err error) {
 	r.Outcome = OutcomeFailed
 
-	if refused, ok := errors.AsType[*refusal](err); ok {
-		r.Code, r.Cause, r.Next = refused.code, refused.cause, slices.Clone(refused.next)
+	if refused, ok := errors.AsType[*Refusal](err); ok {
+		r.Code, r.Cause, r.Next = refused.Code, refused.Cause, slices.Clone(refused.Next)
 	} else {
 		r.Code, r.Cause = CodeNotTaken, err.Error()
 	}

@@ -296,6 +296,14 @@ func TestUpRefuses(t *testing.T) {
 				return patched(t, configOf(t, machinetype.TypeWorker), patch.Settings{}, "")
 			},
 		},
+		"services in the tailnet's range": {
+			live: &talostest.Live{}, file: upFile, code: fleet.CodeOverlap, next: "10.244.0.0/16",
+			config: func(t *testing.T) []byte {
+				t.Helper()
+
+				return []byte(strings.ReplaceAll(string(configOf(t, machinetype.TypeWorker)), "10.96.0.0/12", "100.96.0.0/12"))
+			},
+		},
 		"no node IP":     {live: &talostest.Live{}, file: "nodeIPSubnets: [10.0.0.0/8]\nnodes:\n", code: fleet.CodeNodeIPNone, next: "nodeIPSubnets"},
 		"the other role": {live: &talostest.Live{}, file: "role: controlplane\nnodes:\n", code: fleet.CodeConfig},
 		"a config it does not take": {

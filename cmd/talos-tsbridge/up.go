@@ -130,6 +130,10 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	run := flags.run(plan)
 	run.OnStage, run.OnNode = progress.stage, progress.node
 
+	if !flags.key.replace {
+		run.BeforeJoin = p.newNameCheck(ctx, flags, plan).beforeJoin
+	}
+
 	report, err := run.Run(ctx, plan.Plan)
 
 	progress.end()

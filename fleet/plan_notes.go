@@ -1,0 +1,85 @@
+package fleet
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// collectNotes puts the notes of all patches together, each once with the nodes that it is about.
+func (p *Plan) collectNotes() {
+	for i, made := range p.patches {
+		for _, note := range made.Notes() {
+			p.note(note.String(), p.nodes[i].Name)
+		}
+	}
+}
+
+func (p *Plan) note(text string, nodes ...string) {
+	if p.places == nil {
+		p.places = map[string]int{}
+	}
+
+	place, known := p.places[text]
+	if !known {
+		place = len(p.notes)
+		p.places[text] = place
+		p.notes = append(p.notes, Note{Text: text})
+	}
+
+	p.notes[place].Nodes = append(p.notes[place].Nodes, nodes...)
+}
+
+// noteOnAddresses tells of nodes whose own address is not one that Kubernetes is to know them by.
+func (p *Plan) noteOnAddresses() {
+	for i, node := range p.nodes {
+		address, err := netip.ParseAddr(node.Address)
+		if err != nil {
+			continue
+		}
+
+		subnets := p.Settings(i).NodeIPSubnets
+		inside := len(subnets) == 0
+
+		for _, text := range subnets {
+			subnet, err := netip.ParsePrefix(text)
+			inside = inside || err == nil && subnet.Contains(address)
+		}
+
+		if !inside {
+			p.note(fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, strings.Join(subnets, ", ")), node.Name)
+		}
+	}
+}
+
+// noteOnRoutes tells of routes that several nodes say for themselves: the tailnet takes one of them at a time. What is said
+// for all nodes at the top of the file is meant so.
+func (p *Plan) noteOnRoutes() {
+	by := map[string][]string{}
+
+	for _, node := range p.nodes {
+		for _, routes := range node.Settings.AdvertiseRoutes {
+			for route := range strings.SplitSeq(routes, ",") {
+				if !slices.Contains(by[route], node.Name) {
+					by[route] = append(by[route], node.Name)
+				}
+			}
+		}
+	}
+
+	var twice []string
+
+	for route, nodes := range by {
+		if len(nodes) > 1 && route != "" {
+			twice = append(twice, route)
+		}
+	}
+
+	slices.Sort(twice)
+
+	for _, route := range twice {
+		p.note(fmt.Sprintf("route %s is advertised by %s: the tailnet uses one of them at a time, and another when that is offline; leave it out where that is not meant",
+			route, strings.Join(by[route], ", ")), by[route]...)
+	}
+}
