@@ -39,7 +39,6 @@ func (p *program) newNameCheck(ctx context.Context, flags *upFlags, plan *fleetP
 	})}
 }
 
-
 // beforeJoin refuses a node whose name belongs to a device that is connected, and tells of one that is not: that may be the
 // node itself as it was before.
 func (c *nameCheck) beforeJoin(_ context.Context, node int) ([]string, error) {

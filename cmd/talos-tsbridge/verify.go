@@ -63,6 +63,7 @@ type verifyFlags struct {
 	name     string
 	onNode   string
 
+	bridgeFlags
 	talosFlags
 	deviceFlags
 }
@@ -107,6 +108,7 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags.StringVar(&f.name, "name", "", "`name` of the Job; one that exists is run again with kubectl replace --force -f - (default: a new one each time)")
 	flags.StringVar(&f.onNode, "on-node", "", "run the Job on the Kubernetes node with this `name`")
 
+	f.bindVerify(flags)
 	f.bindNodes(flags)
 	f.bindDevices(flags)
 
@@ -146,6 +148,14 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 
 	check := &report.Check{Checker: checker, Targets: targets, Also: also, Wanted: wanted, Wait: flags.wait}
 
+	var bridge *bridgeCheck
+
+	if flags.file != "" {
+		if bridge, err = p.newBridgeCheck(ctx, flags.file, &flags.talosFlags); err != nil {
+			return err
+		}
+	}
+
 	if flags.looksAtNodes() {
 		talos, err := flags.connect(ctx)
 		if err != nil {
@@ -171,6 +181,13 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 	if err != nil {
 		return exitError{err, exitUnseen}
 	}
+
+	drift, err := bridge.findings(ctx)
+	if err != nil {
+		return err
+	}
+
+	found.Findings = verify.Merge(append(found.Findings, drift...))
 
 	if err := p.writeReport(flags.output, found); err != nil {
 		return err
