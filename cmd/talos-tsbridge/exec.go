@@ -58,6 +58,7 @@ command fails or does not read it.`,
 
 			return nil
 		},
+		ValidArgsFunction: p.completeCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if bridge.file != "" {
 				return p.execFleet(cmd.Context(), flags, cmd.Flags(), bridge.file, parallel, args)

@@ -67,7 +67,7 @@ func (f *patchFlags) bindSettings(cmd *cobra.Command) {
 		"make static hosts of the devices with a `tag`, as they are now; asks the Tailscale API, with its credentials in the environment; "+
 			"can be repeated")
 
-	completeValues(cmd, "auth-key", "env", "file:", "-", "mint", "none", "placeholder:")
+	completeValues(cmd, "auth-key", "env", "file:", "exec:", "-", "mint", "none", "placeholder:")
 }
 
 func (f *patchFlags) bindChoice(cmd *cobra.Command, choice patch.Choice) {
@@ -86,14 +86,6 @@ func (f *patchFlags) bindChoice(cmd *cobra.Command, choice patch.Choice) {
 func (f *patchFlags) bindBase(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.base, "base", "", "take contract, role and address families from this machine config `file`")
 	cmd.Flags().BoolVar(&f.replace, "replace", false, "replace an earlier patch in the config instead of adding to it, on contract v1.14 or newer")
-}
-
-func completeValues(cmd *cobra.Command, flag string, values ...string) {
-	complete := cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp|cobra.ShellCompDirectiveNoSpace)
-
-	if err := cmd.RegisterFlagCompletionFunc(flag, complete); err != nil {
-		panic(err) // the flag does not exist: a mistake in the lines above
-	}
 }
 
 // options turns the flags that were given into options, all but those that are for one role only. Its error joins all

@@ -73,6 +73,8 @@ func (p *program) rootCommand() *cobra.Command {
 	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.initCommand(), p.upCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(),
 		p.deviceCommand(), p.versionCommand())
 
+	p.completeEverywhere(root)
+
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		notes, err := p.environment.applyTo(cmd)
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
+	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
@@ -61,6 +63,16 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 	}
 
 	return New(talos, nodes...), nil
+}
+
+// Contexts returns the names of the contexts in the client configuration.
+func (c Connection) Contexts() ([]string, error) {
+	config, err := c.read()
+	if err != nil {
+		return nil, err
+	}
+
+	return slices.Sorted(maps.Keys(config.Contexts)), nil
 }
 
 // read reads the client configuration. The function of machinery that does so also creates one where there is none.
