@@ -97,6 +97,10 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 		failure.Message += "; the key has no tags: Headscale makes none without for an API key, which belongs to no user"
 	}
 
+	if failure, ok := errors.AsType[*Error](err); ok && created.Repeated {
+		failure.uncertain = true // whatever the last attempt says, an earlier one may have been carried out
+	}
+
 	if err != nil {
 		return CreatedKey{}, err
 	}
@@ -111,11 +115,10 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 
 	created.Secret, err = authkey.Parse(answer.Key)
 
-	switch {
-	case err != nil:
+	if err != nil {
 		fault = "what the answer has as the key cannot be used: " + err.Error()
-	case fault == "" && !namesID(answer.Key, answer.ID):
-		fault = "the answer has the ID of another key"
+	} else if id := idOf(answer.Key); id != "" && isTailscaleID(created.ID) && id != created.ID {
+		fault, created.ID = "the answer has the ID of another key", id
 	}
 
 	if fault != "" {
@@ -148,13 +151,18 @@ func sameTags(a, b []string) bool {
 	return slices.Equal(sorted(a), sorted(b))
 }
 
-// namesID reports whether a key can be that of an ID. Those of Tailscale begin with it; others do not tell.
-func namesID(key, id string) bool {
-	const suffix = "CNTRL"
+const idSuffix = "CNTRL"
 
-	named, _, ok := strings.Cut(strings.TrimPrefix(key, secret.AuthKey), "-")
+func isTailscaleID(id string) bool { return strings.HasSuffix(id, idSuffix) }
 
-	return !ok || !strings.HasSuffix(named, suffix) || !strings.HasSuffix(id, suffix) || named == id
+// idOf returns the ID with which a key of Tailscale begins, and "" for a key that does not tell.
+func idOf(key string) string {
+	id, _, ok := strings.Cut(strings.TrimPrefix(key, secret.AuthKey), "-")
+	if !ok || !isTailscaleID(id) {
+		return ""
+	}
+
+	return id
 }
 
 // RevokeKey takes back the key of this ID. Devices that it registered stay registered.
@@ -165,38 +173,69 @@ func namesID(key, id string) bool {
 //
 // A caller that revokes because its context ended must not pass that context: see [context.WithoutCancel].
 func (c *Client) RevokeKey(ctx context.Context, id string) error {
+	tried, err := c.revoke(ctx, id)
+	if tried && Is(err, ReasonNotFound) {
+		return nil
+	}
+
+	return err
+}
+
+// TakeBack revokes a key that was created, and looks for it by its description where the tailnet does not know its ID: the
+// answer to the creation may have had a wrong one. A key that is gone, or does not work any more, is no error.
+func (c *Client) TakeBack(ctx context.Context, key Key) error {
+	if _, err := c.revoke(ctx, key.ID); !Is(err, ReasonNotFound) {
+		return err
+	}
+
+	if key.Description == "" {
+		return nil
+	}
+
+	found, err := c.FindKeys(ctx, key.Description)
+
+	for _, other := range found {
+		if other.Invalid {
+			continue
+		}
+
+		// What the list has is there, whatever the revocation says.
+		if _, failed := c.revoke(ctx, other.ID); failed != nil {
+			err = errors.Join(err, failed)
+		}
+	}
+
+	return err
+}
+
+// revoke deletes the key of an ID. tried tells that an attempt may have deleted it before the last one, which does not find
+// it then.
+func (c *Client) revoke(ctx context.Context, id string) (tried bool, err error) {
 	id = strings.TrimSpace(id)
 
 	switch {
 	case id == "":
-		return errors.New("revoking an auth key: the ID is empty")
+		return false, errors.New("revoking an auth key: the ID is empty")
 	case secret.Looks(id):
-		return errors.New("revoking an auth key: this is a key and not its ID: the ID is what the admin console shows, such as k123456CNTRL")
+		return false, errors.New("revoking an auth key: this is a key and not its ID: the ID is what the admin console shows, such as k123456CNTRL")
 	case !isID(id):
-		return errors.New("revoking an auth key: the ID contains something else than letters, digits, hyphens and underscores")
+		return false, errors.New("revoking an auth key: the ID contains something else than letters, digits, hyphens and underscores")
 	}
 
-	// Whether an earlier attempt may have deleted the key, so that the next one does not find it.
-	tried := false
-
-	err := c.call(ctx, stepDelete, http.MethodDelete, func(ctx context.Context) error {
+	err = c.call(ctx, stepDelete, http.MethodDelete, func(ctx context.Context) error {
 		err := c.official.Keys().Delete(ctx, id)
 
 		if failure, ok := errors.AsType[*Error](err); ok && failure.step == stepDelete {
-			if tried && failure.Reason == ReasonNotFound {
-				return nil
-			}
-
 			tried = tried || failure.uncertain && failure.Reason != ReasonRateLimited
 		}
 
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("revoking auth key %s: %w", id, err)
+		return tried, fmt.Errorf("revoking auth key %s: %w", id, err)
 	}
 
-	return nil
+	return tried, nil
 }
 
 func isID(text string) bool {
@@ -212,12 +251,10 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 
 	var keys []Key
 
-	err := c.eachKey(ctx, func(key Key) bool {
+	err := c.eachKey(ctx, func(key Key) {
 		if !key.Invalid {
 			keys = append(keys, key)
 		}
-
-		return false
 	})
 	if err != nil {
 		return nil, fmt.Errorf("looking for auth keys: %w", err)
@@ -228,96 +265,77 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 	return keys, nil
 }
 
-// FindKey returns the auth key with a description, whether it still works or not. The second result tells whether there is
-// one that the credential can see; one that can be asked for wins over the error of one that cannot.
-func (c *Client) FindKey(ctx context.Context, description string) (Key, bool, error) {
-	var found *Key
+// FindKeys returns the auth keys with a description that the credential can see, whether they still work or not, sorted by
+// ID. It returns what it found also when other keys could not be asked for, together with that error.
+func (c *Client) FindKeys(ctx context.Context, description string) ([]Key, error) {
+	var found []Key
 
-	err := c.eachKey(ctx, func(key Key) bool {
-		if found == nil && key.Description == description {
-			found = &key
+	err := c.eachKey(ctx, func(key Key) {
+		if key.Description == description {
+			found = append(found, key)
 		}
-
-		return found != nil
 	})
 
-	if found != nil {
-		return *found, true, nil
-	}
+	slices.SortFunc(found, func(a, b Key) int { return strings.Compare(a.ID, b.ID) })
 
 	if err != nil {
-		return Key{}, false, fmt.Errorf("looking for an auth key: %w", err)
+		return found, fmt.Errorf("looking for an auth key: %w", err)
 	}
 
-	return Key{}, false, nil
+	return found, nil
 }
 
 // keysAtATime is how many keys are asked for at a time.
 const keysAtATime = 8
 
-// eachKey calls visit with each key, one at a time, until it returns true. Tailscale lists IDs only, Headscale whole keys:
-// what is listed as an ID only is asked for.
-func (c *Client) eachKey(ctx context.Context, visit func(Key) (done bool)) error {
+// eachKey calls visit with each key, one at a time. Tailscale lists IDs only, Headscale whole keys: what is listed as an ID
+// only is asked for. One that cannot be asked for does not keep the others from being visited.
+func (c *Client) eachKey(ctx context.Context, visit func(Key)) error {
 	list, err := c.listKeys(ctx)
 	if err != nil {
 		return err
 	}
 
-	var ids []string
-
-	for _, key := range list {
-		switch {
-		case isIDOnly(key):
-			ids = append(ids, key.ID)
-		case key.KeyType == "" || key.KeyType == keyTypeAuth:
-			if visit(keyOf(key)) {
-				return nil
-			}
-		}
-	}
-
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-
 	var (
 		group  errgroup.Group
 		guard  sync.Mutex
-		done   bool
 		failed error
 	)
 
 	group.SetLimit(keysAtATime)
 
-	for _, id := range ids {
-		if ctx.Err() != nil {
-			break
+	for _, listed := range list {
+		switch {
+		case !isIDOnly(listed):
+			if listed.KeyType == "" || listed.KeyType == keyTypeAuth {
+				guard.Lock()
+				visit(keyOf(listed))
+				guard.Unlock()
+			}
+
+			continue
+		case ctx.Err() != nil:
+			continue
 		}
 
 		group.Go(func() error {
-			key, err := c.getKey(ctx, id)
+			key, err := c.getKey(ctx, listed.ID)
 
 			guard.Lock()
 			defer guard.Unlock()
 
 			switch {
-			case done:
 			case err != nil:
 				failed = errors.Join(failed, err)
-			case key != nil && visit(*key):
-				done = true
-
-				cancel()
+			case key != nil:
+				visit(*key)
 			}
 
-			return nil // one that cannot be asked for does not keep the others from being the one
+			return nil
 		})
 	}
 
 	_ = group.Wait() // its functions return no error
-
-	if done {
-		return nil
-	}
 
 	return firstOf(failed, ctx.Err())
 }

@@ -2,6 +2,7 @@ package tailnet
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"strings"
 )
@@ -32,8 +33,30 @@ func (s step) changes() bool { return s == stepCreate || s == stepDelete || s ==
 // ofDevices reports whether a request of this step is about devices.
 func (s step) ofDevices() bool { return s == stepDevices || s == stepDevice || s == stepChangeDevice }
 
-// hasBody reports whether an answer of this step that says yes has to have a body that can be read.
-func (s step) hasBody() bool { return s != stepDelete && s != stepChangeDevice }
+// accepts reports whether an answer is one with which the API says yes to a request of this step.
+func (s step) accepts(status int, body []byte) bool {
+	switch s {
+	case stepDelete:
+		return status == http.StatusOK
+	case stepChangeDevice:
+		return true
+	case stepCreate:
+		return (status == http.StatusOK || status == http.StatusCreated) && json.Valid(body)
+	case stepList:
+		return status == http.StatusOK && hasMember(body, "keys")
+	case stepDevices:
+		return status == http.StatusOK && hasMember(body, "devices")
+	}
+
+	return status == http.StatusOK && json.Valid(body)
+}
+
+// hasMember reports whether a body is an object with a member: without it, it would pass for an empty list.
+func hasMember(body []byte, name string) bool {
+	var object map[string]json.RawMessage
+
+	return json.Unmarshal(body, &object) == nil && object[name] != nil
+}
 
 // stepContext carries the step of a request from the call to the transport, through the official client.
 type stepContext struct{}

@@ -132,8 +132,13 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 			failure.Reason = ReasonNotTheAPI
 			failure.Message = "the answer is a web page and not the API's: check that the base URL is that of the API, and that no " +
 				"login page or proxy stands in between"
-		case !at.hasBody() || json.Valid(body):
+		case at.accepts(res.StatusCode, body):
 			return nil
+		case res.StatusCode != http.StatusOK || json.Valid(body):
+			// Something else than the API says yes. A revocation is asked for again: then the key is gone, or it is not.
+			failure.Reason = ReasonAnswerInvalid
+			failure.Message = "the answer is not what the API sends: check the base URL"
+			failure.retry = at == stepDelete
 		default:
 			failure.Reason = ReasonAnswerInvalid
 			failure.Message = "the answer is not JSON, or broke off"

@@ -257,7 +257,7 @@ func TestMintFaults(t *testing.T) {
 			attempts: attempts{create: 1, list: 3, remove: 1}, want: []string{"has been revoked"},
 		},
 		{
-			name: "list and revocation fail for a while", kind: oauth, attempts: attempts{create: 1, list: 3, remove: 3},
+			name: "list and revocation fail for a while", kind: oauth, attempts: attempts{create: 1, list: 4, remove: 3},
 			faults: faults{
 				{On: create, Status: 500, Handled: true},
 				{On: list, Status: 500, Times: 1},

@@ -16,6 +16,7 @@ import (
 type Lease struct {
 	minter  *Minter
 	created tailnet.CreatedKey
+	warning error
 
 	guard sync.Mutex
 	ended bool
@@ -32,6 +33,10 @@ func (l *Lease) Expires() time.Time { return l.created.Expires }
 
 // Details is what the tailnet knows of the key: tags, expiry, description.
 func (l *Lease) Details() tailnet.Key { return l.created.Key }
+
+// Warning is an [OrphanError] of a key that may have been made beside this one, and nil where that is not so. It is not nil
+// only when the server answered that a limit was reached before it made this one, and then could not be asked.
+func (l *Lease) Warning() error { return l.warning }
 
 // Keep says that the key was delivered: from now on [Lease.Release] does nothing.
 func (l *Lease) Keep() {
@@ -68,7 +73,7 @@ func (l *Lease) Release(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), l.minter.timeout())
 	defer cancel()
 
-	if err := l.minter.revoke(ctx, l.created.Key); err != nil {
+	if err := l.minter.Client.TakeBack(ctx, l.created.Key); err != nil {
 		return &OrphanError{Key: l.created.Key, err: err}
 	}
 

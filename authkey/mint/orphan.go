@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
@@ -34,47 +36,52 @@ func (e *OrphanError) Unwrap() error { return e.err }
 // searchAttempts is how often we search for a key whose creation got no clear answer: the server may still be creating it.
 const searchAttempts = 3
 
-// takeBack finds the key whose creation failed without a clear answer, revokes it, and returns the error of the
-// creation with what became of the key. id is what an answer that cannot be used said, or "".
+// takeBack finds the key whose creation failed without a clear answer, revokes it, and returns the error of the creation
+// with what became of the key. A creation that was repeated may have made several. id is what an answer that cannot be used
+// said, or "".
 func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyRequest, failed error) error {
 	// The caller's context may have ended, which may be why there was no answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cleanup())
 	defer cancel()
 
-	orphan := tailnet.Key{ID: id, Description: request.Description, Expires: m.Client.Now().Add(request.Expiry)}
-
-	// The ID of an answer that cannot be used may be wrong too, and be that of another key.
 	attempts := searchAttempts
 	if tailnet.Is(failed, tailnet.ReasonRateLimited) {
 		attempts = 1 // most likely nothing was made, and asking more does not help
 	}
 
-	found, ok, err := m.search(ctx, request.Description, attempts)
+	// The ID of an answer that cannot be used may be wrong too.
+	found, err := m.search(ctx, request.Description, attempts)
 
 	switch {
-	case ok:
-		orphan = found
-	case id != "":
+	case len(found) > 0:
+	case id != "" && m.Client.RevokeKey(ctx, id) == nil:
+		return revoked(failed, id)
 	case alike(failed, err):
 		return fmt.Errorf("%w; should a key described %q turn up, revoke it, else it expires after %s", failed, request.Description, request.Expiry)
 	case err != nil:
+		orphan := tailnet.Key{ID: id, Description: request.Description, Expires: m.Client.Now().Add(request.Expiry)}
+
 		return &OrphanError{Key: orphan, err: fmt.Errorf("%w; whether a key was made is unknown (%w)", failed, err)}
 	default:
 		return fmt.Errorf("%w; no key was left behind as far as the API tells; should one described %q turn up, revoke it, else it expires "+
 			"after %s", failed, request.Description, request.Expiry)
 	}
 
-	if err := m.revoke(ctx, orphan); err != nil {
-		return &OrphanError{Key: orphan, err: fmt.Errorf("%w; the key was made all the same, and could not be revoked (%w)", failed, err)}
-	}
+	var ids []string
 
-	if failure, ok := errors.AsType[*tailnet.Error](failed); ok && failure.Attempts > 1 {
-		if err := m.revokeOthers(ctx, orphan, failed); err != nil {
-			return err
+	for _, key := range found {
+		if err := m.Client.TakeBack(ctx, key); err != nil {
+			return &OrphanError{Key: key, err: fmt.Errorf("%w; the key was made all the same, and could not be revoked (%w)", failed, err)}
 		}
+
+		ids = append(ids, key.ID)
 	}
 
-	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, so none was left behind", failed, orphan.ID)
+	return revoked(failed, ids...)
+}
+
+func revoked(failed error, ids ...string) error {
+	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, so none was left behind", failed, strings.Join(ids, ", key "))
 }
 
 // alike reports whether the search failed as the creation did because something else than the API answers both: the
@@ -89,7 +96,9 @@ func alike(failed, search error) bool {
 	return false
 }
 
-// alone returns the lease once there is no other key of its description.
+// alone returns the lease once there is no other key of its description: one that the server made although it answered that
+// a limit was reached. No server is known that does so, and a search that fails is no reason to do without the key: then
+// the lease has a warning.
 func (m *Minter) alone(ctx context.Context, lease *Lease) (*Lease, error) {
 	if !lease.created.Repeated {
 		return lease, nil
@@ -98,36 +107,43 @@ func (m *Minter) alone(ctx context.Context, lease *Lease) (*Lease, error) {
 	limited, cancel := context.WithTimeout(ctx, m.cleanup())
 	defer cancel()
 
-	if err := m.revokeOthers(limited, lease.created.Key, errors.New("minting an auth key: the server made two")); err != nil {
-		return nil, errors.Join(err, lease.Release(ctx))
+	const rounds = 3 // what was revoked is looked for again
+
+	for round := range rounds {
+		doubles, err := m.doubles(limited, lease)
+
+		switch {
+		case err != nil:
+			second := tailnet.Key{Description: lease.created.Description, Expires: lease.created.Expires}
+			lease.warning = &OrphanError{Key: second, err: fmt.Errorf("the server answered that a limit was reached, and whether it made a key all the same "+
+				"is unknown (%w)", err)}
+
+			return lease, nil
+		case len(doubles) == 0:
+			return lease, nil
+		}
+
+		for _, key := range doubles {
+			if err := m.Client.RevokeKey(limited, key.ID); err != nil && round == rounds-1 {
+				err = &OrphanError{Key: key, err: fmt.Errorf("minting an auth key: the server made two, and one could not be revoked (%w)", err)}
+
+				return nil, errors.Join(err, lease.Release(ctx))
+			}
+		}
 	}
 
 	return lease, nil
 }
 
-// revokeOthers revokes other keys of a key's description: those that a server made although it answered that a limit was
-// reached. No server is known that does so, and a search that fails is no reason to do without the key.
-func (m *Minter) revokeOthers(ctx context.Context, of tailnet.Key, failed error) error {
-	keys, err := m.Client.Keys(ctx)
-	if err != nil {
-		return nil //nolint:nilerr // see above
-	}
+// doubles returns the keys beside that of the lease that have its description.
+func (m *Minter) doubles(ctx context.Context, lease *Lease) ([]tailnet.Key, error) {
+	found, err := m.Client.FindKeys(ctx, lease.created.Description)
 
-	for _, key := range keys {
-		if key.Description != of.Description || key.ID == of.ID {
-			continue
-		}
-
-		if err := m.Client.RevokeKey(ctx, key.ID); err != nil && !tailnet.Is(err, tailnet.ReasonNotFound) {
-			return &OrphanError{Key: key, err: fmt.Errorf("%w, and one could not be revoked (%w)", failed, err)}
-		}
-	}
-
-	return nil
+	return slices.DeleteFunc(found, func(key tailnet.Key) bool { return key.Invalid || key.ID == lease.created.ID }), err
 }
 
-// search looks for the key with a description, a few times with growing waits.
-func (m *Minter) search(ctx context.Context, description string, attempts int) (found tailnet.Key, ok bool, err error) {
+// search looks for keys with a description, a few times with growing waits until there is one.
+func (m *Minter) search(ctx context.Context, description string, attempts int) (found []tailnet.Key, err error) {
 	wait := m.Client.RetryDelay
 	if wait <= 0 {
 		wait = tailnet.DefaultRetryDelay
@@ -143,34 +159,10 @@ func (m *Minter) search(ctx context.Context, description string, attempts int) (
 			wait *= 2
 		}
 
-		if found, ok, err = m.Client.FindKey(ctx, description); ok || err != nil {
+		if found, err = m.Client.FindKeys(ctx, description); len(found) > 0 || err != nil {
 			break
 		}
 	}
 
-	return found, ok, err
-}
-
-// revoke revokes a key. One that the tailnet does not know by its ID is not taken for gone: the answer to its creation may
-// have had the wrong one.
-func (m *Minter) revoke(ctx context.Context, key tailnet.Key) error {
-	err := m.Client.RevokeKey(ctx, key.ID)
-	if !tailnet.Is(err, tailnet.ReasonNotFound) || key.Description == "" {
-		return err
-	}
-
-	found, ok, err := m.Client.FindKey(ctx, key.Description)
-
-	switch {
-	case err != nil:
-		return err
-	case !ok || found.Invalid || found.ID == key.ID:
-		return nil
-	}
-
-	if err := m.Client.RevokeKey(ctx, found.ID); !tailnet.Is(err, tailnet.ReasonNotFound) {
-		return err
-	}
-
-	return nil
+	return found, err
 }

@@ -228,6 +228,10 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 		m.program.note(describe(made.Details()))
 	}
 
+	if warning := made.Warning(); warning != nil {
+		m.program.note(warning.Error())
+	}
+
 	if !m.flags.quiet && len(made.Details().Tags) == 0 {
 		m.program.note(untagged)
 	}

@@ -151,7 +151,7 @@ func (s *faultServer) choose(method string) misdeed {
 	case 5:
 		return misdeed{handled: true, delay: time.Duration(r.IntN(1500)) * time.Millisecond}
 	case 6:
-		return misdeed{handled: true, lie: pick(r, "empty key", "empty id", "past", "html", "array", "null", "no expiry")}
+		return misdeed{handled: true, lie: pick(r, "empty key", "empty id", "past", "html", "array", "null", "no expiry", "another id", "unknown id", "another description", "invalid", "tags", "reusable")}
 	}
 
 	return misdeed{handled: r.chance(2), cut: true}
@@ -269,6 +269,19 @@ func (s *faultServer) create(body []byte, lie string) string {
 		answer["id"] = ""
 	case "past":
 		answer["expires"] = "2001-01-01T00:00:00Z"
+	case "another id":
+		answer["id"] = "kOTHERCNTRL"
+	case "unknown id":
+		answer["id"], answer["key"] = "7", "hskey-auth-"+key.secret
+		key.secret = "hskey-auth-" + key.secret
+	case "another description":
+		answer["description"] = "of another key"
+	case "invalid":
+		answer["invalid"] = true
+	case "tags":
+		answer["capabilities"] = map[string]any{"devices": map[string]any{"create": map[string]any{"tags": []string{"tag:admin"}}}}
+	case "reusable":
+		answer["capabilities"] = map[string]any{"devices": map[string]any{"create": map[string]any{"reusable": true}}}
 	case "no expiry":
 		delete(answer, "expires")
 	case "html":
