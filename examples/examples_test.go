@@ -1,18 +1,22 @@
 // Package examples_test runs the examples, each from a copy of its folder, as its README says. A folder has run.sh, or
 // main.go; want.yaml or want.txt is what that prints.
 //
-// There is a tailnet for those who mint, and where no talosctl, Proxmox or sops is to be had, programs of the same names in
+// There is a tailnet for those who mint, and where no talosctl, Proxmox, sops or Terraform is to be had, programs of the same names in
 // testdata/stand-ins print what they were given.
 package examples_test
 
 import (
+	"encoding/json"
 	"flag"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -52,9 +56,15 @@ func TestExamples(t *testing.T) {
 			}
 
 			tailnet := tailnettest.NewServer(t)
+			credential := tailnet.Environ(tailnet.AddAPIToken())
+
+			if name == "github-actions" {
+				credential = workloadIdentity(t, tailnet)
+			}
+
 			path := strings.Join([]string{bin, standIns, os.Getenv("PATH")}, string(os.PathListSeparator))
 			command.Env = append(environment(), "PATH="+path, "TS_AUTHKEY="+exampleKey)
-			command.Env = append(command.Env, tailnet.Environ(tailnet.AddAPIToken())...)
+			command.Env = append(command.Env, credential...)
 
 			var stderr strings.Builder
 
@@ -68,6 +78,26 @@ func TestExamples(t *testing.T) {
 			// what was minted was delivered: nothing is revoked
 			assert.Len(t, tailnet.LiveKeys(), len(tailnet.Keys()))
 		})
+	}
+}
+
+// workloadIdentity is the environment of a job of GitHub Actions that a tailnet trusts: what asks for the job's token, and no
+// secret.
+func workloadIdentity(t *testing.T, tailnet *tailnettest.Server) []string {
+	t.Helper()
+
+	identity := tailnet.AddWorkloadIdentity(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}}, time.Hour)
+
+	actions := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") == "Bearer of-the-job" && r.URL.Query().Get("audience") == "api.tailscale.com/"+identity.ID {
+			_ = json.NewEncoder(w).Encode(map[string]string{"value": identity.Secret})
+		}
+	}))
+	t.Cleanup(actions.Close)
+
+	return []string{
+		"TAILSCALE_BASE_URL=" + tailnet.URL, "TAILSCALE_OAUTH_CLIENT_ID=" + identity.ID,
+		"ACTIONS_ID_TOKEN_REQUEST_URL=" + actions.URL + "/?api-version=2.0", "ACTIONS_ID_TOKEN_REQUEST_TOKEN=of-the-job",
 	}
 }
 
