@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-//go:generate go test -run ^TestReference$ -update .
+//go:generate go test -run ^(TestReference|TestPicture)$ -update .
 
 var (
 	updateReference = flag.Bool("update", false, "rewrite docs/reference")

@@ -2,6 +2,7 @@ package talostest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
@@ -30,6 +32,8 @@ type Live struct {
 	// Address is what it is called by, TailnetAddress what it gets in the tailnet.
 	Address        string
 	TailnetAddress string
+	// Name is what Kubernetes knows it by, if it does.
+	Name string
 	// NoExtension tells that its image has no tailscale extension.
 	NoExtension bool
 	// Join takes a key, and fails with what the control server says of it. Default: every key is good once.
@@ -98,6 +102,15 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 
 	if err := live.node.Set(Address("eth0", lan+"/24"), nodeIP); err != nil {
 		return nil, err
+	}
+
+	if live.Name != "" {
+		name := k8s.NewNodename(k8s.NamespaceName, k8s.NodenameID)
+		name.TypedSpec().Nodename = live.Name
+
+		if err := live.node.Set(name); err != nil {
+			return nil, err
+		}
 	}
 
 	live.guard.Lock()
@@ -254,6 +267,10 @@ func (l *Live) activate(text []byte) error {
 	l.document = document
 	l.generation++
 
+	if err := l.showDocument(text); err != nil {
+		return err
+	}
+
 	if document == "" {
 		l.event("Waiting", "Waiting for extension service config")
 		l.setTailnetAddress(false)
@@ -263,6 +280,36 @@ func (l *Live) activate(text []byte) error {
 
 	l.event("Starting", "Starting service")
 	l.later(func() { l.start(key) })
+
+	return nil
+}
+
+// showDocument makes the resources of the extension's document, or takes them away.
+func (l *Live) showDocument(text []byte) error {
+	shown := runtime.NewExtensionServiceConfigStatusSpec(runtime.NamespaceName, "tailscale")
+
+	if l.document == "" {
+		_ = l.node.State.Destroy(context.Background(), shown.Metadata())      // they need not
+		_ = l.node.State.Destroy(context.Background(), Document().Metadata()) // be there
+
+		return nil
+	}
+
+	return errors.Join(l.put(shown), l.put(Document(environmentOf(text)...)))
+}
+
+// environmentOf returns the environment of the extension's document in a config.
+func environmentOf(text []byte) []string {
+	provider, err := configloader.NewFromBytes(text)
+	if err != nil {
+		return nil
+	}
+
+	for _, candidate := range provider.Documents() {
+		if found, ok := candidate.(*extensions.ServiceConfigV1Alpha1); ok && found.ServiceName == "tailscale" {
+			return found.ServiceEnvironment
+		}
+	}
 
 	return nil
 }

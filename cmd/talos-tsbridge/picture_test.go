@@ -1,0 +1,137 @@
+package main
+
+import (
+	"bytes"
+	"encoding/xml"
+	"errors"
+	"html"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
+)
+
+// The text of the README's picture, which .ci/picture draws.
+const (
+	pictureText = "../../docs/picture.txt"
+	picture     = "../../docs/picture.svg"
+)
+
+// varying is what differs from run to run: times, and how much space columns of them take.
+var varying = regexp.MustCompile(`\b\d+(\.\d+)?(ms|s)\b|[ \x{a0}]+`)
+
+func steady(text string) string { return varying.ReplaceAllString(text, " ") }
+
+// The picture shows what the program prints today. Run with -update, then .ci/picture.
+func TestPicture(t *testing.T) {
+	t.Parallel()
+
+	env := pictureCluster(t)
+
+	var shown strings.Builder
+
+	for _, line := range []string{
+		"up --settle 40ms", "up --settle 40ms", "verify --nodes 192.168.1.10,192.168.1.11",
+	} {
+		var stdout, stderr bytes.Buffer
+
+		code := run(t.Context(), append(strings.Fields(line), "--quiet"), env, strings.NewReader(""), &stdout, &stderr)
+		require.Equal(t, exitDone, code, "%s\n%s\n%s", line, stdout.String(), stderr.String())
+
+		shown.WriteString("$ talos-tsbridge " + strings.TrimSuffix(line, " --settle 40ms") + "\n" + stdout.String() + "\n")
+	}
+
+	if *updateReference {
+		require.NoError(t, os.WriteFile(pictureText, []byte(strings.TrimSuffix(shown.String(), "\n")), 0o644)) //nolint:gosec // it is documentation
+	}
+
+	text, err := os.ReadFile(pictureText)
+	require.NoError(t, err)
+	assert.Equal(t, steady(shown.String()), steady(string(text)+"\n"), "run go test ./cmd/talos-tsbridge -run TestPicture -update, then .ci/picture")
+
+	drawn, err := os.ReadFile(picture)
+	require.NoError(t, err)
+	assert.Equal(t, strings.Join(strings.Fields(steady(string(text))), " "), strings.Join(strings.Fields(steady(letters(t, drawn))), " "), "run .ci/picture")
+}
+
+// pictureCluster starts two nodes that are not on the tailnet yet, and returns an environment that leads to them.
+func pictureCluster(t *testing.T) []string {
+	t.Helper()
+
+	cluster, err := talostest.Start()
+	require.NoError(t, err)
+	t.Cleanup(cluster.Close)
+
+	configs, err := liveConfigs()
+	require.NoError(t, err)
+
+	for _, node := range []struct{ name, role, address, tailnet string }{
+		{"lab-cp-1", "controlplane", "192.168.1.10", "100.82.13.10"}, {"lab-worker-1", "worker", "192.168.1.11", "100.82.13.11"},
+	} {
+		_, err := cluster.AddLive(&talostest.Live{Name: node.name, Address: node.address, TailnetAddress: node.tailnet}, configs[node.role], false)
+		require.NoError(t, err)
+	}
+
+	talosconfig, err := cluster.Talosconfig(talostest.RoleAdmin)
+	require.NoError(t, err)
+
+	folder := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "talosconfig"), talosconfig, 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "bridge.yaml"), []byte(`advertiseTags: [tag:k8s]
+nodeIPSubnets: [192.168.1.0/24]
+nodes:
+  lab-cp-1: {address: 192.168.1.10, role: controlplane}
+  lab-worker-1: {address: 192.168.1.11, role: worker}
+`), 0o600))
+
+	tailnet := tailnettest.NewServer(t)
+
+	return append(tailnet.Environ(tailnet.AddAPIToken()),
+		"TALOSCONFIG="+filepath.Join(folder, "talosconfig"), "TSBRIDGE_TALOSCONFIG="+filepath.Join(folder, "talosconfig"),
+		"TSBRIDGE_FILE="+filepath.Join(folder, "bridge.yaml"))
+}
+
+// letters returns the text of an SVG.
+func letters(t *testing.T, drawn []byte) string {
+	t.Helper()
+
+	var (
+		text    strings.Builder
+		decoder = xml.NewDecoder(bytes.NewReader(drawn))
+		inText  int
+	)
+
+	for {
+		token, err := decoder.Token()
+		if errors.Is(err, io.EOF) {
+			return html.UnescapeString(text.String())
+		}
+
+		require.NoError(t, err)
+
+		switch token := token.(type) {
+		case xml.StartElement:
+			if token.Name.Local == "text" {
+				inText++
+
+				text.WriteByte('\n')
+			}
+		case xml.EndElement:
+			if token.Name.Local == "text" {
+				inText--
+			}
+		case xml.CharData:
+			if inText > 0 {
+				text.Write(token)
+			}
+		}
+	}
+}
