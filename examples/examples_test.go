@@ -123,8 +123,14 @@ func checkOutput(t *testing.T, name, got string) {
 		file = filepath.Join(name, "want.txt")
 	}
 
+	checkFile(t, file, got)
+}
+
+func checkFile(t *testing.T, file, got string) {
+	t.Helper()
+
 	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o600))
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644)) //nolint:gosec // it is documentation
 	}
 
 	want, err := os.ReadFile(file)

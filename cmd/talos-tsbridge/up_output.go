@@ -51,8 +51,15 @@ func writeUpTable(to io.Writer, report *fleet.Report, flags *upFlags) error {
 		return err
 	}
 
+	detailed := false
+
 	for _, node := range report.Nodes {
+		detailed = detailed || hasDetails(node)
 		writeUpDetails(to, node, flags)
+	}
+
+	if detailed {
+		_, _ = fmt.Fprintln(to)
 	}
 
 	_, err := fmt.Fprintln(to, upSummary(report, flags.dryRun))
@@ -81,13 +88,17 @@ func whatOf(node fleet.NodeReport) string {
 	return words[node.Action]
 }
 
+func hasDetails(node fleet.NodeReport) bool {
+	return node.Cause != "" || node.Outcome == fleet.OutcomePlanned
+}
+
 // writeUpDetails prints what the table has no room for: what is planned, and why a node failed.
 func writeUpDetails(to io.Writer, node fleet.NodeReport, flags *upFlags) {
-	planned := node.Outcome == fleet.OutcomePlanned
-
-	if node.Cause == "" && !planned {
+	if !hasDetails(node) {
 		return
 	}
+
+	planned := node.Outcome == fleet.OutcomePlanned
 
 	_, _ = fmt.Fprintf(to, "\n%s\n", node.Node) // the buffer takes it
 
@@ -113,8 +124,6 @@ func writeUpDetails(to io.Writer, node fleet.NodeReport, flags *upFlags) {
 
 		_, _ = fmt.Fprint(to, indented(diff))
 	}
-
-	_, _ = fmt.Fprintln(to)
 }
 
 func indented(text string) string {
