@@ -294,18 +294,16 @@ func findKeys(d *machineconfig.Document, path []any, n *yaml.Node) []any {
 	return findKeys(d, next, n.Content[1])
 }
 
-// documentName names a document in errors.
+// documentName names a document in errors: its kind, and its name where that is ours.
 func documentName(d *machineconfig.Document) string {
-	if d.Kind == machineconfig.Legacy {
+	switch {
+	case d.Kind == machineconfig.Legacy:
 		return ""
+	case d.Name == ServiceName:
+		return machineconfig.KindName(d.Kind) + " " + ServiceName
 	}
 
-	name := machineconfig.PathText([]any{d.Kind})
-	if d.Name != "" {
-		name += " " + machineconfig.PathText([]any{d.Name})
-	}
-
-	return name
+	return machineconfig.KindName(d.Kind)
 }
 
 // known are the things that Talos says of whole configs, and what may be repeated of them.

@@ -176,23 +176,35 @@ func someOptions(rng *rand.Rand) []patch.Option {
 	return some
 }
 
-// leaks tells whether an error repeats a value of the config: a word of it that is no key, and long enough to be found.
+// leaks tells whether an error repeats a value of the config. What the values are is told by another reader, of the config
+// before its mutation; short ones are words that an error may hold by itself.
 func leaks(err error, text string) string {
+	const shortest = 12
+
 	if strings.Contains(err.Error(), "\n") {
 		return "an error of several lines: " + err.Error()
 	}
 
-	for _, word := range strings.FieldsFunc(err.Error(), func(r rune) bool { return strings.ContainsRune(" ,;:()[]\"'`", r) }) {
-		if len(word) > 15 && strings.Contains(text, "="+word) {
+	for _, value := range append(secretsOf(text), "OldOldOld") {
+		if len(value) >= shortest && strings.Contains(err.Error(), value) || value == "OldOldOld" && strings.Contains(err.Error(), value) {
 			return "an error that repeats the config: " + err.Error()
 		}
 	}
 
-	if strings.Contains(err.Error(), "OldOldOld") {
-		return "an error that repeats a key: " + err.Error()
+	return ""
+}
+
+// secretsOf returns words of a text that have digits in them, as keys, tokens, addresses and images do.
+func secretsOf(text string) []string {
+	var found []string
+
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return r <= ' ' || strings.ContainsRune("\"',[]{}=\u0085\u2028\u2029", r) }) {
+		if strings.ContainsAny(word, "0123456789") && word != "v1alpha1" && !strings.HasPrefix(word, "line") {
+			found = append(found, word)
+		}
 	}
 
-	return ""
+	return found
 }
 
 // stillValid tells what Talos finds wrong with a result.

@@ -132,7 +132,7 @@ func (w *writer) commentBehind(elements []element, last int, separator string) i
 	end := elements[last].end
 	line := w.lines().end(end)
 
-	if !w.hasComment(end, line) {
+	if behind := strings.TrimLeft(strings.TrimPrefix(strings.TrimLeft(string(w.text[end:line]), " \t"), ","), " \t"); !strings.HasPrefix(behind, "#") {
 		return 0
 	}
 

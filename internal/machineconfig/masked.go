@@ -94,7 +94,7 @@ func (m *Masked) collect(n *yaml.Node, rests []rest, path []any, isRoot bool) {
 			}
 
 			if isRoot && (child.Value == "apiVersion" || child.Value == "kind") {
-				p.kind = KeyName(value)
+				p.kind = KindName(resolve(value).Value)
 			}
 
 			m.parts = append(m.parts, p)
@@ -187,6 +187,8 @@ func (m *Masked) shown(parts []part) string {
 
 func (m *Masked) text(p part) string {
 	switch {
+	case p.isKey && p.path != nil:
+		return p.node.Value + ": "
 	case p.isKey:
 		return KeyName(p.node) + ": "
 	case p.path == nil || p.node.Kind != yaml.ScalarNode:

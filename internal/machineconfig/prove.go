@@ -102,9 +102,9 @@ func (p *prover) document(a, b *Document) error {
 		}
 	}
 
-	name := d.Kind
-	if name == Legacy || name == "" {
-		name = ""
+	name := ""
+	if d.Kind != Legacy && d.Kind != "" {
+		name = KindName(d.Kind)
 	}
 
 	if (a == nil || b == nil) && len(rests) > 0 { // what names a document comes and goes with it
