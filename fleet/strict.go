@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // strict holds YAML against a Go type before it is decoded. A decoder stops at the first fault, and calls a misspelt field
@@ -71,7 +72,7 @@ func (s *strict) checkText(node *yaml.Node, want reflect.Type, path string) {
 		message := "cannot be read: write it as in the example that init prints"
 
 		if reader, ok := value.Interface().(encoding.TextUnmarshaler); ok && node.Kind == yaml.ScalarNode {
-			if err := reader.UnmarshalText([]byte(node.Value)); err != nil && !quote.LooksSecret(err.Error()) {
+			if err := reader.UnmarshalText([]byte(node.Value)); err != nil && !secret.Looks(err.Error()) {
 				message = err.Error()
 			}
 		}
@@ -121,7 +122,7 @@ func (s *strict) isMapping(node *yaml.Node, path string) bool {
 
 	message := "is not a mapping: write NAME: VALUE, a line each"
 
-	if node.Kind == yaml.ScalarNode && quote.LooksSecret(node.Value) {
+	if node.Kind == yaml.ScalarNode && secret.Looks(node.Value) {
 		message = secretMessage
 	}
 
@@ -142,7 +143,7 @@ func (s *strict) eachPair(node *yaml.Node, path string, visit func(key, value *y
 			s.fault(key, path, "merge keys are not read: put what nodes have in common at the top of the file")
 		case key.Kind != yaml.ScalarNode:
 			s.fault(key, path, "a key is not text: write NAME: VALUE")
-		case quote.LooksSecret(key.Value):
+		case secret.Looks(key.Value):
 			s.fault(key, path, "%s", secretMessage)
 		case twice:
 			s.fault(key, path, "%s is there twice, first in line %d: keep one", quote.Value(key.Value), line)
@@ -157,7 +158,7 @@ func (s *strict) checkList(node *yaml.Node, want reflect.Type, path string) {
 	if node.Kind != yaml.SequenceNode {
 		message := "is not a list: write [ONE, TWO]"
 
-		if node.Kind == yaml.ScalarNode && quote.LooksSecret(node.Value) {
+		if node.Kind == yaml.ScalarNode && secret.Looks(node.Value) {
 			message = secretMessage
 		}
 
@@ -181,7 +182,7 @@ func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 	}
 
 	switch {
-	case quote.LooksSecret(node.Value):
+	case secret.Looks(node.Value):
 		s.fault(node, path, "%s", secretMessage)
 	case want.Kind() == reflect.String:
 		if node.Tag != "!!str" {

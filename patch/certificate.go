@@ -10,6 +10,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // setCertSANs checks the names of the certificate: those of the node in MagicDNS first, then the given ones.
@@ -50,7 +51,7 @@ func magicDNSNames(o *options, faults *Faults) []string {
 	}
 
 	switch {
-	case quote.LooksSecret(domain):
+	case secret.Looks(domain):
 		faults.add(CodeSecret, option, "`magicdns-domain` looks like a key: write one such as tail1234.ts.net")
 	case reason != "":
 		faults.add(CodeInvalid, option, "`magicdns-domain` %s %s: write one such as tail1234.ts.net", quote.Value(given), reason)
@@ -73,7 +74,7 @@ func parseCertSAN(text string) (name, reason string) {
 	}
 
 	name = canonicalName(text)
-	if quote.LooksSecret(name) {
+	if secret.Looks(name) {
 		return "", "looks like a key"
 	}
 

@@ -9,6 +9,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // imageReference is the reference of a container image that says which one it is: by its tag, its digest, or both.
@@ -26,7 +27,7 @@ func (p *Patch) setInstallImage(o *options, faults *Faults) {
 	switch {
 	case image == "":
 		return
-	case quote.LooksSecret(image):
+	case secret.Looks(image):
 		faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
 
 		return

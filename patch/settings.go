@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Settings are all choices about a patch as data, for a file, a form or a program that has them already: [WithSettings]
@@ -126,7 +126,7 @@ func (s Settings) GoString() string { return s.String() }
 // withoutSecrets returns a copy with [authkey.Redacted] for every text that looks like a secret.
 func (s Settings) withoutSecrets() Settings {
 	conceal := func(text string) string {
-		if quote.LooksSecret(text) {
+		if secret.Looks(text) {
 			return authkey.Redacted
 		}
 

@@ -14,6 +14,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // staticHost is an address and its names, each once and sorted.
@@ -116,7 +117,7 @@ func checkStaticName(name string) string {
 	_, err := netip.ParseAddr(name)
 
 	switch reason := containerboot.CheckHostname(name); {
-	case quote.LooksSecret(name):
+	case secret.Looks(name):
 		return "looks like a key: " + example
 	case err == nil:
 		return "is an address: write the name before it, as in vault.tail1234.ts.net=100.82.13.87"

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Kind is what is tried with a target.
@@ -162,7 +163,7 @@ func ParseTargets(texts ...string) ([]Target, error) {
 func ParseTarget(text string) (Target, error) {
 	text = strings.TrimSpace(text)
 
-	if quote.LooksSecret(text) {
+	if secret.Looks(text) {
 		return Target{}, errors.New("a target looks like a key and is not repeated here: write " + TargetUsage)
 	}
 

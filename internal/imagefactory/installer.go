@@ -12,6 +12,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 const (
@@ -43,7 +44,7 @@ func ParseFactory(text string) (Factory, error) {
 	}
 
 	parsed, err := url.Parse("https://" + rest)
-	if err != nil || quote.LooksSecret(text) || factory.scheme != "https" && factory.scheme != "http" ||
+	if err != nil || secret.Looks(text) || factory.scheme != "https" && factory.scheme != "http" ||
 		parsed.User != nil || parsed.RawQuery != "" || parsed.Fragment != "" {
 		return Factory{}, fault
 	}
@@ -88,7 +89,7 @@ func (i Installer) Image(s Schematic) (string, error) {
 		faults = append(faults, err)
 	}
 
-	if quote.LooksSecret(i.Platform) || !platformName.MatchString(i.Platform) {
+	if secret.Looks(i.Platform) || !platformName.MatchString(i.Platform) {
 		faults = append(faults, fmt.Errorf("platform %s is not valid: write one such as %s or nocloud", quote.Value(i.Platform), DefaultPlatform))
 	}
 

@@ -11,6 +11,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 var (
@@ -28,7 +29,7 @@ func parseOverlay(text string) (schematic.Overlay, error) {
 		overlay.Image = officialOwner + overlay.Image
 	}
 
-	if quote.LooksSecret(text) || !extensionName.MatchString(overlay.Image) {
+	if secret.Looks(text) || !extensionName.MatchString(overlay.Image) {
 		return overlay, fmt.Errorf("overlay %s is not valid: write IMAGE,NAME, such as siderolabs/sbc-raspberrypi,rpi_generic", quote.Value(text))
 	}
 

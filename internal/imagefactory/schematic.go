@@ -13,6 +13,7 @@ import (
 	"github.com/siderolabs/image-factory/pkg/schematic"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 const (
@@ -128,7 +129,7 @@ func parseExtension(text string) (string, error) {
 	}
 
 	switch {
-	case quote.LooksSecret(name), !extensionName.MatchString(name):
+	case secret.Looks(name), !extensionName.MatchString(name):
 		return "", fmt.Errorf("extension %s is not a valid name: write OWNER/NAME, such as siderolabs/iscsi-tools", quote.Value(text))
 	case strings.HasPrefix(name, officialOwner+"sbc-"):
 		return "", fmt.Errorf("extension %s is the overlay of a board: give it as the overlay, such as --overlay %s", quote.Value(text), overlayExample(name))
@@ -139,7 +140,7 @@ func parseExtension(text string) (string, error) {
 
 func checkKernelArgument(argument string) error {
 	switch {
-	case quote.LooksSecret(argument):
+	case secret.Looks(argument):
 		return errors.New("a kernel argument looks like a key: every process of the node could read it, leave it out")
 	case argument == "", strings.ContainsFunc(argument, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }):
 		return fmt.Errorf("kernel argument %s is empty or has a blank: give each argument on its own", quote.Value(argument))

@@ -9,9 +9,6 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// Redacted is [secret.Redacted].
-const Redacted = secret.Redacted
-
 // longest bounds what of an input a message repeats, in bytes.
 const longest = 80
 
@@ -32,6 +29,3 @@ func Value(text string) string {
 
 	return strconv.Quote(text)
 }
-
-// LooksSecret is [secret.Looks].
-func LooksSecret(text string) bool { return secret.Looks(text) }

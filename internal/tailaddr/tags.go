@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // tagPrefix begins every tag.
@@ -37,7 +38,7 @@ func ParseTags(list []string) ([]string, error) {
 			}
 
 			// A key would pass for a tag, and be shown to everyone who sees the node.
-			if quote.LooksSecret(name) {
+			if secret.Looks(name) {
 				faults = append(faults, errors.New("a tag looks like a key and is not repeated here: keys are not given as tags"))
 
 				continue

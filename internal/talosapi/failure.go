@@ -9,7 +9,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Error is a call that failed.
@@ -58,8 +58,8 @@ func IsUnreachable(err error) bool {
 // firstLine is what an error says, without what may be a secret.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(strings.TrimSpace(status.Convert(unwrapped(err)).Message()), "\n")
-	if quote.LooksSecret(line) {
-		return quote.Redacted
+	if secret.Looks(line) {
+		return secret.Redacted
 	}
 
 	const longest = 200

@@ -11,7 +11,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Log returns the last lines of the log of the extension's service. They may hold a key: only [Cause] of them may be shown.
@@ -66,8 +66,8 @@ func Cause(log []string) string {
 
 			switch {
 			case match == "":
-			case quote.LooksSecret(match):
-				return quote.Redacted
+			case secret.Looks(match):
+				return secret.Redacted
 			default:
 				const longest = 200
 

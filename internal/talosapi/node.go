@@ -18,7 +18,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Resources that are read as the YAML that the node sends beside the typed form. The packages of machinery that hold their
@@ -320,8 +320,8 @@ func serviceOf(info *machine.ServiceInfo) Service {
 		}
 	}
 
-	if quote.LooksSecret(s.Message) {
-		s.Message = quote.Redacted
+	if secret.Looks(s.Message) {
+		s.Message = secret.Redacted
 	}
 
 	return s

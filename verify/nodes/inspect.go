@@ -23,7 +23,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
@@ -243,8 +243,8 @@ func failureOf(code codes.Code, err error) string {
 
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(status.Convert(unwrapped(err)).Message(), "\n")
-	if quote.LooksSecret(line) {
-		return quote.Redacted
+	if secret.Looks(line) {
+		return secret.Redacted
 	}
 
 	return fmt.Sprintf("%.200s", line)
@@ -325,7 +325,7 @@ func redacted(environment []string) []string {
 
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
-		if isSecretVariable(name) && !strings.HasPrefix(value, "file:") || quote.LooksSecret(value) {
+		if isSecretVariable(name) && !strings.HasPrefix(value, "file:") || secret.Looks(value) {
 			variable = name + "=" + authkey.Redacted
 		}
 
@@ -376,8 +376,8 @@ func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
 		s.Message = event.GetMsg()
 	}
 
-	if quote.LooksSecret(s.Message) {
-		s.Message = quote.Redacted
+	if secret.Looks(s.Message) {
+		s.Message = secret.Redacted
 	}
 
 	if !since.IsZero() {
