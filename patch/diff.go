@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/aymanbagabas/go-udiff"
 
@@ -121,10 +122,14 @@ var shownVariables = []string{
 }
 
 // shownArgument is an argument of tailscale up that is no secret: no key, and nothing with a password in it.
-var shownArgument = regexp.MustCompile(`^--?[a-z-]+(=[A-Za-z0-9._:/,-]*)?$`)
+var shownArgument = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^--?[a-z-]+(=[A-Za-z0-9._:/,-]*)?$`)
+})
 
 // shownText is what values of our fields look like that are no secrets: addresses, subnets, names, images.
-var shownText = regexp.MustCompile(`^!?[A-Za-z0-9._:/-]{0,253}(@sha256:[0-9a-f]{64})?$`)
+var shownText = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^!?[A-Za-z0-9._:/-]{0,253}(@sha256:[0-9a-f]{64})?$`)
+})
 
 // shown returns what may be seen of a value of our fields.
 func shown(path []any, value string) string {
@@ -137,7 +142,7 @@ func shown(path []any, value string) string {
 		return hidden
 	case len(path) > 0 && path[0] == "environment" && isAssignment && variableName.MatchString(name):
 		return name + "=" + shownValue(name, assigned)
-	case len(path) > 0 && path[0] == "environment", !shownText.MatchString(value), secret.Looks(value):
+	case len(path) > 0 && path[0] == "environment", !shownText().MatchString(value), secret.Looks(value):
 		return hidden
 	}
 
@@ -163,7 +168,7 @@ func shownValue(name, value string) string {
 	arguments := strings.Fields(value)
 	for i, argument := range arguments {
 		flag, _, _ := strings.Cut(strings.TrimLeft(argument, "-"), "=")
-		if isSecretFlag := slices.Contains([]string{"auth-key", "authkey", "client-secret", "id-token"}, flag); isSecretFlag || !shownArgument.MatchString(argument) {
+		if isSecretFlag := slices.Contains([]string{"auth-key", "authkey", "client-secret", "id-token"}, flag); isSecretFlag || !shownArgument().MatchString(argument) {
 			arguments[i] = "--" + hidden
 			if isSecretFlag {
 				arguments[i] = "--" + flag + "=" + authkey.Redacted

@@ -3,6 +3,7 @@ package patch
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
@@ -13,7 +14,9 @@ import (
 )
 
 // imageReference is the reference of a container image that says which one it is: by its tag, its digest, or both.
-var imageReference = regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
+var imageReference = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
+})
 
 // stockImages are parts of the references of images that hold no system extension: Talos's own installer, and what Image
 // Factory makes of the empty schematic.
@@ -31,7 +34,7 @@ func (p *Patch) setInstallImage(o *options, faults *Faults) {
 		faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
 
 		return
-	case !imageReference.MatchString(image):
+	case !imageReference().MatchString(image):
 		faults.add(CodeInvalid, option, "`install-image` %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints",
 			quote.Value(image))
 

@@ -7,6 +7,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/siderolabs/talos/pkg/machinery/api/common"
 	"github.com/siderolabs/talos/pkg/machinery/constants"
@@ -48,19 +49,21 @@ func (n *Node) Log(ctx context.Context) ([]string, error) {
 
 // causes are what the programs of the extension say when a login fails, the most telling first. What they say last is how
 // tailscaled shuts down, which is no cause.
-var causes = []*regexp.Regexp{
-	regexp.MustCompile(`(?i)(requested tags .* (?:invalid|not permitted).*)`),
-	regexp.MustCompile(`(?i)(invalid pre ?auth key.*|(?:invalid|expired|already used|revoked) (?:auth ?)?key.*|auth ?key (?:is )?(?:expired|already used|invalid|not found|does not exist).*)`),
-	regexp.MustCompile(`(changing settings via 'tailscale up' requires .*)`),
-	regexp.MustCompile(`(flag provided .*|invalid boolean value .*|flag needs an argument.*)`),
-	regexp.MustCompile(`(?i)(backend error: .*|register request: http \d+: .*|fetch control key: .*|node not approved.*|machine .*authorized.*)`),
-	regexp.MustCompile(`(boot: \d{4}/\d\d/\d\d \S+ (?:failed|error|invalid).*|failed to (?:auth tailscale|start tailscaled|watch).*)`),
-	regexp.MustCompile(`(no such host|x509: .*|dial tcp .*: (?:connect: .*|i/o timeout))`),
-}
+var causes = sync.OnceValue(func() []*regexp.Regexp {
+	return []*regexp.Regexp{
+		regexp.MustCompile(`(?i)(requested tags .* (?:invalid|not permitted).*)`),
+		regexp.MustCompile(`(?i)(invalid pre ?auth key.*|(?:invalid|expired|already used|revoked) (?:auth ?)?key.*|auth ?key (?:is )?(?:expired|already used|invalid|not found|does not exist).*)`),
+		regexp.MustCompile(`(changing settings via 'tailscale up' requires .*)`),
+		regexp.MustCompile(`(flag provided .*|invalid boolean value .*|flag needs an argument.*)`),
+		regexp.MustCompile(`(?i)(backend error: .*|register request: http \d+: .*|fetch control key: .*|node not approved.*|machine .*authorized.*)`),
+		regexp.MustCompile(`(boot: \d{4}/\d\d/\d\d \S+ (?:failed|error|invalid).*|failed to (?:auth tailscale|start tailscaled|watch).*)`),
+		regexp.MustCompile(`(no such host|x509: .*|dial tcp .*: (?:connect: .*|i/o timeout))`),
+	}
+})
 
 // Cause finds in a log why the service does not come up, or returns "". It returns no secret.
 func Cause(log []string) string {
-	for _, cause := range causes {
+	for _, cause := range causes() {
 		for i := len(log) - 1; i >= 0; i-- {
 			match := cause.FindString(log[i])
 

@@ -5,6 +5,7 @@ import (
 	"io"
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/cosi-project/runtime/pkg/resource"
 	"github.com/cosi-project/runtime/pkg/state"
@@ -93,8 +94,12 @@ func (q *questions) version() error {
 }
 
 var (
-	factoryImage = regexp.MustCompile(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
-	bareImage    = regexp.MustCompile(`^(?:ghcr\.io/|[^/]+/)?siderolabs/installer(?:-base)?(?::|@|$)`)
+	factoryImage = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
+	})
+	bareImage = sync.OnceValue(func() *regexp.Regexp {
+		return regexp.MustCompile(`^(?:ghcr\.io/|[^/]+/)?siderolabs/installer(?:-base)?(?::|@|$)`)
+	})
 )
 
 // upgrade tells whether the next upgrade to what the config says would lose the extension.
@@ -105,10 +110,10 @@ func (d *diagnosis) upgrade() {
 
 	const code = CodeImageLosesExtension
 
-	matched := factoryImage.FindStringSubmatch(d.InstallImage)
+	matched := factoryImage().FindStringSubmatch(d.InstallImage)
 
 	switch {
-	case bareImage.MatchString(d.InstallImage):
+	case bareImage().MatchString(d.InstallImage):
 		d.add(verify.SeverityWarning, code, "the config installs "+d.InstallImage+", Talos's own image without any extension: an upgrade or a new install with it loses tailscale",
 			d.rightImage("factory.talos.dev", "")...)
 	case matched == nil: // of a registry that says nothing about what is in it

@@ -4,6 +4,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
@@ -36,25 +37,30 @@ type Log struct {
 // said is what the programs on the node write: containerboot, tailscale up, tailscaled, and through them the control
 // server. There is nothing but their words to tell the causes apart. The first that is found counts: what follows from
 // another stands behind it.
-var said = []struct {
+var said = sync.OnceValue(func() []saying {
+	return []saying{
+		{LoginTagsRefused, regexp.MustCompile(`(?i)requested tags .*(invalid|not permitted)|tags? .*not permitted|must have tags`)},
+		{LoginKeyUsed, regexp.MustCompile(`(?i)auth ?key (is )?already used|key (was |has been )?already (been )?used|preauth.?key .*used`)},
+		{LoginKeyExpired, regexp.MustCompile(`(?i)(auth|pre ?auth)[ -]?key (is |has )?expired|expired (auth|pre ?auth)[ -]?key`)},
+		{LoginKeyInvalid, regexp.MustCompile(`(?i)invalid (pre ?auth |auth ?)?key|auth ?key (not found|does not exist|is invalid)|API key does not exist|unable to validate API key|key (was |has been )?revoked`)},
+		{LoginFlags, regexp.MustCompile(`(?i)changing settings via 'tailscale up' requires|flag provided|invalid boolean value|flag needs an argument|invalid value .* for flag|unknown flag`)},
+		{LoginStateDir, regexp.MustCompile(`(?i)(mkdir|open|create|state).*read-only file system|no such file or directory.*tailscaled\.state`)},
+		{LoginApproval, regexp.MustCompile(`(?i)needs?[ -]?machine[ -]?auth|machine (is )?not (yet )?authorized|not approved|To approve your machine`)},
+		{LoginClock, regexp.MustCompile(`(?i)certificate has expired or is not yet valid|not yet valid: current time`)},
+		{LoginServer, regexp.MustCompile(`(?i)fetch control key|no such host|(dial tcp|lookup) .*(i/o timeout|connection refused|server misbehaving|unreachable)|x509:|TLS handshake|register request: http 5\d\d`)},
+		{LoginOther, regexp.MustCompile(`(?i)backend error: |register request: |failed to auth tailscale|failed to start tailscaled`)},
+	}
+})
+
+// saying is a form of words, and what it means.
+type saying struct {
 	cause LoginCause
 	form  *regexp.Regexp
-}{
-	{LoginTagsRefused, regexp.MustCompile(`(?i)requested tags .*(invalid|not permitted)|tags? .*not permitted|must have tags`)},
-	{LoginKeyUsed, regexp.MustCompile(`(?i)auth ?key (is )?already used|key (was |has been )?already (been )?used|preauth.?key .*used`)},
-	{LoginKeyExpired, regexp.MustCompile(`(?i)(auth|pre ?auth)[ -]?key (is |has )?expired|expired (auth|pre ?auth)[ -]?key`)},
-	{LoginKeyInvalid, regexp.MustCompile(`(?i)invalid (pre ?auth |auth ?)?key|auth ?key (not found|does not exist|is invalid)|API key does not exist|unable to validate API key|key (was |has been )?revoked`)},
-	{LoginFlags, regexp.MustCompile(`(?i)changing settings via 'tailscale up' requires|flag provided|invalid boolean value|flag needs an argument|invalid value .* for flag|unknown flag`)},
-	{LoginStateDir, regexp.MustCompile(`(?i)(mkdir|open|create|state).*read-only file system|no such file or directory.*tailscaled\.state`)},
-	{LoginApproval, regexp.MustCompile(`(?i)needs?[ -]?machine[ -]?auth|machine (is )?not (yet )?authorized|not approved|To approve your machine`)},
-	{LoginClock, regexp.MustCompile(`(?i)certificate has expired or is not yet valid|not yet valid: current time`)},
-	{LoginServer, regexp.MustCompile(`(?i)fetch control key|no such host|(dial tcp|lookup) .*(i/o timeout|connection refused|server misbehaving|unreachable)|x509:|TLS handshake|register request: http 5\d\d`)},
-	{LoginOther, regexp.MustCompile(`(?i)backend error: |register request: |failed to auth tailscale|failed to start tailscaled`)},
 }
 
 // readLog finds in the last lines of a log why a login failed, or returns nil.
 func readLog(lines []string) *Log {
-	for _, one := range said {
+	for _, one := range said() {
 		for _, line := range slices.Backward(lines) {
 			if one.form.MatchString(line) {
 				return &Log{Cause: one.cause, Line: withoutSecrets(line)}
