@@ -1,0 +1,455 @@
+package verify_test
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/binary"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+)
+
+var updateDocs = flag.Bool("update", false, "write the tables in docs/verify.md anew")
+
+// standIns are servers at addresses that this machine does not have: a connection to one is made to where it stands.
+type standIns map[string]string
+
+// dial is the way to the stand-ins. An address that has none is silent, as one to which packets are dropped.
+func (s standIns) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	at, ok := s[address]
+	if !ok {
+		<-ctx.Done()
+
+		return nil, ctx.Err()
+	}
+
+	return new(net.Dialer).DialContext(ctx, network, at)
+}
+
+// serveSOCKS starts a SOCKS5 proxy, written by RFC 1928 for this test alone, that reaches the stand-ins. A silent address
+// it reports as a general failure, as tailscaled does, after a while.
+func (s standIns) serveSOCKS(t *testing.T) string {
+	t.Helper()
+
+	return serveTCP(t, func(conn net.Conn) {
+		head := make([]byte, 2)
+		if _, err := io.ReadFull(conn, head); err != nil {
+			return
+		}
+
+		_, _ = io.ReadFull(conn, make([]byte, head[1]))
+		_, _ = conn.Write([]byte{5, 0})
+
+		request := make([]byte, 4)
+		if _, err := io.ReadFull(conn, request); err != nil {
+			return
+		}
+
+		var host string
+
+		switch request[3] {
+		case 1, 4:
+			ip := make([]byte, map[byte]int{1: 4, 4: 16}[request[3]])
+			_, _ = io.ReadFull(conn, ip)
+			address, _ := netip.AddrFromSlice(ip)
+			host = address.String()
+		default:
+			size := make([]byte, 1)
+			_, _ = io.ReadFull(conn, size)
+			name := make([]byte, size[0])
+			_, _ = io.ReadFull(conn, name)
+			host = string(name)
+		}
+
+		port := make([]byte, 2)
+		_, _ = io.ReadFull(conn, port)
+
+		ctx, cancel := context.WithTimeout(context.Background(), short/2)
+		defer cancel()
+
+		through, err := s.dial(ctx, "tcp", net.JoinHostPort(host, fmt.Sprint(binary.BigEndian.Uint16(port))))
+		if err != nil {
+			reply := byte(1)
+			if _, silent := s[net.JoinHostPort(host, fmt.Sprint(binary.BigEndian.Uint16(port)))]; silent {
+				reply = 5
+			}
+
+			_, _ = conn.Write([]byte{5, reply, 0, 1, 0, 0, 0, 0, 0, 0})
+
+			return
+		}
+
+		defer func() { _ = through.Close() }()
+
+		_, _ = conn.Write([]byte{5, 0, 0, 1, 127, 0, 0, 1, 0, 0})
+
+		var both sync.WaitGroup
+
+		both.Go(func() { _, _ = io.Copy(through, conn); _ = through.Close() })
+		both.Go(func() { _, _ = io.Copy(conn, through); _ = conn.Close() })
+		both.Wait()
+	}).String()
+}
+
+// matrixServer is a kind of server, and what a diagnosis of it has to be wherever it is reached from.
+type matrixServer struct {
+	name string
+	want verify.Code // empty where nothing is wrong; "silent" where it depends on the address and the place
+	at   string
+}
+
+const silentServer verify.Code = "silent"
+
+func matrixServers(t *testing.T, host string) ([]matrixServer, *x509.CertPool) {
+	t.Helper()
+
+	p := newPKI(t, host)
+	good := chain(p.leaf, p.intermediate)
+	server := forServer(host)
+	expired := issue(t, p.root, "Old Intermediate", -800*day, -day, anAuthority)
+
+	with := func(certificate tls.Certificate, change func(*tls.Config)) string {
+		config := &tls.Config{Certificates: []tls.Certificate{certificate}}
+		if change != nil {
+			change(config)
+		}
+
+		return serveTLS(t, config, answer)
+	}
+
+	return []matrixServer{
+		{"refused", verify.CodeRefused, closedPort(t).String()},
+		{"dropped", silentServer, ""},
+		{"reset", verify.CodeClosed, serveTCP(t, func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0); _ = conn.Close() }).String()},
+		{"slow", verify.CodeTLSStalled, serveTCP(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }).String()},
+		{"TLS 1.2", "", with(good, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })},
+		{"TLS 1.3", "", with(good, func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 })},
+		{"TLS 1.1", verify.CodeTLSVersion, with(good, func(c *tls.Config) { c.MinVersion, c.MaxVersion = tls.VersionTLS10, tls.VersionTLS11 })},
+		{"mutual TLS", verify.CodeClientCertificate, with(good, func(c *tls.Config) { c.ClientAuth = tls.RequireAnyClientCert })},
+		{"mutual TLS 1.2", verify.CodeClientCertificate, with(good, func(c *tls.Config) { c.ClientAuth, c.MaxVersion = tls.RequireAnyClientCert, tls.VersionTLS12 })},
+		{"HTTP/1.1", "", with(good, func(c *tls.Config) { c.NextProtos = []string{"http/1.1"} })},
+		{"HTTP/2", "", serveHTTP2(t, good).String()},
+		{"no HTTP", verify.CodeNoHTTP, serveTLS(t, &tls.Config{Certificates: []tls.Certificate{good}}, func(conn *tls.Conn) { _, _ = conn.Write([]byte("+OK POP3\r\n")) })},
+		{"no TLS", verify.CodeNotTLS, serveTCP(t, func(conn net.Conn) { _, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\n\r\n")) }).String()},
+		{"leaf expired", verify.CodeTLSExpired, with(chain(issue(t, p.intermediate, "vault", -90*day, -day, server), p.intermediate), nil)},
+		{"intermediate expired", verify.CodeTLSExpired, with(chain(issue(t, expired, "vault", -day, 90*day, server), expired), nil)},
+		{"intermediate missing", verify.CodeTLSChain, with(chain(p.leaf), nil)},
+		{"self-signed", verify.CodeTLSUntrusted, with(chain(issue(t, nil, "vault", -day, 90*day, server)), nil)},
+		{"wrong name", verify.CodeTLSName, with(chain(issue(t, p.intermediate, "db", -day, 90*day, forServer("db.example.com")), p.intermediate), nil)},
+		{"no certificate", verify.CodeTLSNoCertificate, serveTCP(t, sendAlert(80)).String()},
+		{"due for renewal", verify.CodeTLSExpires, with(chain(issue(t, p.intermediate, "vault", -80*day, 10*day, server), p.intermediate), nil)},
+	}, p.trusted
+}
+
+// matrixAddresses are one of each kind, and what a server that is silent there means, from the host, a pod, a node and
+// through the proxy of a tailscaled in userspace mode.
+var matrixAddresses = []struct {
+	name, address string
+	silent        [4]verify.Code
+}{
+	{"tailnet IPv4", "100.82.13.87", [4]verify.Code{verify.CodeTailnetUnreachable, verify.CodeTailnetUnreachable, verify.CodeTailnetUnreachable, verify.CodeProxy}},
+	{"tailnet IPv6", "fd7a:115c:a1e0::d537:d57", [4]verify.Code{verify.CodeTailnetUnreachable, verify.CodeTailnetUnreachable, verify.CodeTailnetUnreachable, verify.CodeProxy}},
+	{"subnet route", "192.168.7.10", [4]verify.Code{verify.CodeAddressSilent, verify.CodeAddressSilent, verify.CodeAddressSilent, verify.CodeProxy}},
+	{"4via6 route", "fd7a:115c:a1e0:b1a:0:7:c0a8:70a", [4]verify.Code{verify.CodeRouteSilent, verify.CodeRouteSilent, verify.CodeRouteSilent, verify.CodeProxy}},
+	{"public", "203.0.113.7", [4]verify.Code{verify.CodeAddressSilent, verify.CodeAddressSilent, verify.CodeAddressSilent, verify.CodeProxy}},
+}
+
+var matrixPlaces = []string{"host", "pod", "node", "proxy"}
+
+// Whatever server stands at whatever address, each place names what is wrong, and nothing else.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+
+	const host, port = "vault.tail1234.ts.net", 8200
+
+	servers, trusted := matrixServers(t, host)
+
+	var (
+		guard sync.Mutex
+		rows  = map[string]string{}
+		cells int
+	)
+
+	t.Run("rows", func(t *testing.T) {
+		for _, server := range servers {
+			for _, address := range matrixAddresses {
+				t.Run(server.name+" at "+address.name, func(t *testing.T) {
+					t.Parallel()
+
+					ways := standIns{}
+					if server.at != "" {
+						ways[net.JoinHostPort(address.address, fmt.Sprint(port))] = server.at
+					}
+
+					proxy, err := verify.ParseProxy("socks5://" + ways.serveSOCKS(t))
+					require.NoError(t, err)
+
+					row := "| " + server.name + " | " + address.name + " |"
+
+					for i, place := range matrixPlaces {
+						checker := &verify.Checker{CAs: trusted, Timeout: short, From: verify.Place(place), Dial: ways.dial}
+						if place == "proxy" {
+							checker.From, checker.Dial, checker.Proxy = verify.PlaceHost, proxy.Dial, proxy.String()
+						}
+
+						want := server.want
+						if want == silentServer {
+							want = address.silent[i]
+						}
+
+						result := check(t, checker, fmt.Sprintf("https://%s:%d/@%s", host, port, address.address))[0]
+						found := codes(verify.Diagnose([]verify.Result{result}))
+
+						if want == "" {
+							assert.Empty(t, found, "%s: %s", place, result.Detail)
+							row += " ok |"
+						} else {
+							assert.Equal(t, []verify.Code{want}, found, "%s: %s", place, result.Detail)
+							row += " `" + string(want) + "` |"
+						}
+					}
+
+					guard.Lock()
+					defer guard.Unlock()
+
+					rows[server.name+address.name] = row
+					cells += len(matrixPlaces)
+				})
+			}
+		}
+	})
+
+	if t.Failed() {
+		return
+	}
+
+	table := []string{"| server | address | from a host | from a pod | from a node | through a proxy |", "|---|---|---|---|---|---|"}
+
+	for _, server := range servers {
+		for _, address := range matrixAddresses {
+			table = append(table, rows[server.name+address.name])
+		}
+	}
+
+	assert.GreaterOrEqual(t, len(table)-2, 60)
+	t.Logf("%d rows, %d diagnoses", len(table)-2, cells)
+	checkDocs(t, "matrix", strings.Join(table, "\n"))
+}
+
+// checkDocs holds a part of docs/verify.md against what it is generated from.
+func checkDocs(t *testing.T, part, text string) {
+	t.Helper()
+
+	const file = "../docs/verify.md"
+
+	begin, end := "<!-- begin "+part+": generated by go test ./verify -update -->\n", "<!-- end "+part+" -->"
+
+	docsGuard.Lock()
+	defer docsGuard.Unlock()
+
+	whole, err := os.ReadFile(file)
+	require.NoError(t, err)
+
+	before, rest, ok := strings.Cut(string(whole), begin)
+	require.True(t, ok, "%s has no part %s", file, part)
+
+	present, after, ok := strings.Cut(rest, end)
+	require.True(t, ok)
+
+	if *updateDocs {
+		require.NoError(t, os.WriteFile(file, []byte(before+begin+"\n"+text+"\n\n"+end+after), 0o600))
+
+		return
+	}
+
+	assert.True(t, strings.TrimSpace(present) == text, "the part %s of %s is not what the tests find: run go test ./verify/... -update", part, file)
+}
+
+var docsGuard sync.Mutex
+
+// names is a resolver with fixed answers, which has no other names.
+type resolverOf map[string][]string
+
+func (r resolverOf) LookupNetIP(_ context.Context, _, host string) ([]netip.Addr, error) {
+	answers, ok := r[host]
+	if !ok && r["*"] != nil {
+		answers, ok = r["*"], true
+	}
+
+	if !ok {
+		return nil, &net.DNSError{Err: "no such host", Name: host, IsNotFound: true}
+	}
+
+	var addresses []netip.Addr
+	for _, text := range answers {
+		addresses = append(addresses, netip.MustParseAddr(text))
+	}
+
+	return addresses, nil
+}
+
+// A name of a tailnet that leads elsewhere: who answered for it is what the finding says.
+func TestForeignAnswers(t *testing.T) {
+	t.Parallel()
+
+	const name = "vault.tail1234.ts.net"
+
+	names := serveDNS(t)
+
+	for _, test := range []struct {
+		name     string
+		resolver resolverOf
+		want     verify.Code
+	}{
+		{"Funnel", resolverOf{name: {"208.111.34.1"}, name + ".": {"208.111.34.1"}}, verify.CodeFunnel},
+		{"Funnel, IPv6", resolverOf{name: {"2607:f740:0:3f::1"}, name + ".": {"2607:f740:0:3f::1"}}, verify.CodeFunnel},
+		{"a search domain", resolverOf{name: {"203.0.113.9"}}, verify.CodeSearchDomain},
+		{"a search domain of the LAN", resolverOf{name: {"192.168.1.9"}, name + ".": {"208.111.34.1"}}, verify.CodeSearchDomain},
+		{"a wildcard", resolverOf{"*": {"198.51.100.1"}}, verify.CodeWildcard},
+		{"a wildcard of the LAN", resolverOf{"*": {"10.0.0.1"}}, verify.CodeWildcard},
+		{"another server", resolverOf{name: {"192.168.1.9"}, name + ".": {"192.168.1.9"}}, verify.CodeNotTailnet},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+
+			checker := &verify.Checker{Resolver: test.resolver, MagicDNS: names.AddrPort, Timeout: short}
+			result := check(t, checker, "tailnet://"+name)[0]
+			assert.Equal(t, verify.OutcomeNotTailnet, result.Outcome)
+			assert.Equal(t, []verify.Code{test.want}, codes(verify.Diagnose([]verify.Result{result})))
+
+			// the same behind another kind of target that resolves, as a warning
+			result = check(t, checker, "dns://"+name)[0]
+			findings := verify.Diagnose([]verify.Result{result})
+			require.Equal(t, []verify.Code{test.want}, codes(findings))
+			assert.Equal(t, verify.SeverityWarning, findings[0].Severity)
+		})
+	}
+
+	// the right answer has nothing to be examined
+	result := check(t, &verify.Checker{Resolver: resolverOf{name: {"100.82.13.87"}}, MagicDNS: names.AddrPort}, "tailnet://"+name)[0]
+	assert.Nil(t, result.Absolute)
+}
+
+// What MagicDNS says about a name that is none of the tailnet, and what that means to who does not ask it.
+func TestSplitDNS(t *testing.T) {
+	t.Parallel()
+
+	const name = "db.corp.example.com"
+
+	seen := func(server string, outcome verify.Outcome) verify.Result {
+		return verify.Result{
+			Target: "dns://" + name, Kind: verify.KindDNS, Host: name, From: verify.PlacePod, Outcome: outcome,
+			DNS: &verify.DNS{Server: server, Outcome: outcome, Code: "X"},
+		}
+	}
+
+	for _, magic := range []string{"100.100.100.100:53", "[fd7a:115c:a1e0::53]:53"} {
+		assert.Equal(t, []verify.Code{verify.CodeSplitDNS},
+			codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeOK), seen(verify.SystemResolver, verify.OutcomeNoSuchName)})))
+		assert.Equal(t, []verify.Code{verify.CodeSplitDNS},
+			codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeOK), seen("10.96.0.10:53", verify.OutcomeNoSuchName)})))
+		assert.Equal(t, []verify.Code{verify.CodeNotMagicDNS}, codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeServFail)})))
+		assert.Equal(t, []verify.Code{verify.CodeNameUnknown}, codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeNoSuchName)})))
+	}
+}
+
+// An answer of MagicDNS, at either address, is evidence that tailscaled runs here.
+func TestMagicDNSIsEvidence(t *testing.T) {
+	t.Parallel()
+
+	silent := result(t, verify.PlaceHost, vaultTCP, verify.OutcomeTimeout)
+
+	for _, server := range []string{"100.100.100.100:53", "[fd7a:115c:a1e0::53]:53"} {
+		answered := verify.Result{
+			Target: vaultDNS, Kind: verify.KindDNS, Host: vaultName, From: verify.PlaceHost, Outcome: verify.OutcomeNoSuchName,
+			DNS: &verify.DNS{Server: server, Outcome: verify.OutcomeNoSuchName, Code: "NXDOMAIN"},
+		}
+		assert.ElementsMatch(t, []verify.Code{verify.CodePeerSilent, verify.CodeNameUnknown}, codes(verify.Diagnose([]verify.Result{silent, answered})))
+	}
+}
+
+// Proxies: what they refuse is about them, what they report is about the target, and no password is told.
+func TestProxies(t *testing.T) {
+	t.Parallel()
+
+	open := serveTCP(t, func(conn net.Conn) { _ = conn.Close() })
+	ways := standIns{"100.82.13.87:8200": open.String(), "vault.tail1234.ts.net:8200": open.String(), "100.82.13.88:8200": closedPort(t).String()}
+	socks := ways.serveSOCKS(t)
+
+	connect := func(status string) string {
+		return serveTCP(t, func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 4096))
+			_, _ = conn.Write([]byte("HTTP/1.1 " + status + "\r\n\r\n"))
+			_, _ = conn.Read(make([]byte, 1))
+		}).String()
+	}
+
+	for _, test := range []struct {
+		proxy, target string
+		want          verify.Outcome
+	}{
+		{"socks5://" + socks, "tcp://100.82.13.87:8200", verify.OutcomeOK},
+		{"socks5h://" + socks, "tcp://vault.tail1234.ts.net:8200", verify.OutcomeOK},
+		{"socks5://" + socks, "tcp://100.82.13.88:8200", verify.OutcomeRefused},
+		{"socks5://" + socks, "tcp://100.82.13.89:8200", verify.OutcomeProxy},
+		{"socks5://user:CANARY@" + closedPort(t).String(), "tcp://100.82.13.87:8200", verify.OutcomeProxy},
+		{"http://user:CANARY@" + connect("200 OK"), "tcp://100.82.13.87:8200", verify.OutcomeOK},
+		{"http://" + connect("407 Proxy Authentication Required"), "tcp://100.82.13.87:8200", verify.OutcomeProxy},
+		{"http://" + connect("504 Gateway Timeout"), "tcp://100.82.13.87:8200", verify.OutcomeTimeout},
+		{"http://" + connect("502 Bad Gateway"), "tcp://100.82.13.87:8200", verify.OutcomeProxy},
+		{"socks5://" + connect("200 OK"), "tcp://100.82.13.87:8200", verify.OutcomeProxy},
+	} {
+		proxy, err := verify.ParseProxy(test.proxy)
+		require.NoError(t, err)
+		assert.NotContains(t, proxy.String(), "CANARY")
+
+		result := check(t, &verify.Checker{Dial: proxy.Dial, Proxy: proxy.String(), Timeout: 4 * short}, test.target)[0]
+		assert.Equal(t, test.want, result.Outcome, "%s %s: %s", test.proxy, test.target, result.Detail)
+		assert.NotContains(t, fmt.Sprintf("%+v %v", result, verify.Diagnose([]verify.Result{result})), "CANARY")
+	}
+
+	for _, text := range []string{"", "ftp://h:1", "socks4://h:1", "http://", "socks5://user:CANARY@[::1"} {
+		_, err := verify.ParseProxy(text)
+		require.Error(t, err, text)
+		assert.NotContains(t, err.Error(), "CANARY")
+	}
+}
+
+// Where the environment has a proxy and nothing else works, the finding names it.
+func TestUnusedProxy(t *testing.T) {
+	t.Parallel()
+
+	dropped := &verify.Checker{UnusedProxy: "socks5://127.0.0.1:1055", Timeout: short}
+	result := check(t, dropped, "tcp://100.82.13.87:8200")[0]
+
+	if !slices.Contains([]verify.Outcome{verify.OutcomeTimeout, verify.OutcomeUnreachable}, result.Outcome) {
+		t.Skip("a tailnet address answers here: " + result.Outcome)
+	}
+
+	findings := verify.Diagnose([]verify.Result{result})
+	assert.Equal(t, []verify.Code{verify.CodeProxyUnused}, codes(findings))
+	assert.Contains(t, findings[0].Cause, "socks5://127.0.0.1:1055")
+}
+
+// A try that takes longer than the pause between two still leaves time for another.
+func TestWaitUsesItsTime(t *testing.T) {
+	t.Parallel()
+
+	checker := &verify.Checker{Dial: standIns{}.dial, Timeout: short, Wait: short + short/2, Interval: time.Hour}
+	result := check(t, checker, "tcp://100.82.13.87:8200")[0]
+	assert.Equal(t, 2, result.Attempts)
+}
