@@ -354,11 +354,15 @@ func (w *writer) changeBlockMapping(c *change, p place, removed map[int]bool, ad
 	count := len(p.node.Content) / 2
 	column := w.lines().column(p.content) - 1
 
+	var above *yaml.Node // the value that stays before
+
 	for i := range count {
 		key := resolve(p.node.Content[2*i]).Value
 
 		inner := c.keys[key]
 		if inner == nil || isMerge(p.node.Content[2*i]) {
+			above = p.node.Content[2*i+1]
+
 			continue
 		}
 
@@ -371,8 +375,9 @@ func (w *writer) changeBlockMapping(c *change, p place, removed map[int]bool, ad
 		}
 
 		if removed[i] {
-			w.removeEntry(p, i, e, path)
+			w.removeEntry(p, i, e, above, path)
 		} else {
+			above = e.value.node
 			w.change(inner, slot{kind: keySlot, at: e.colon, column: column, hasColon: true}, e.value, append(slices.Clone(path), key))
 		}
 	}
@@ -426,11 +431,11 @@ func (w *writer) isOpenEnded(p place) bool {
 }
 
 // removeEntry removes an entry of a mapping in block style with its lines.
-func (w *writer) removeEntry(p place, i int, e entry, path []any) {
+func (w *writer) removeEntry(p place, i int, e entry, above *yaml.Node, path []any) {
 	start := w.lines().start(e.key.start)
 
 	if w.lines().blank(start, e.key.start) {
-		w.splice(start, w.lines().next(e.value.end), "")
+		w.removeLines(start, e.value.end, above)
 
 		return
 	}
@@ -443,6 +448,22 @@ func (w *writer) removeEntry(p place, i int, e entry, path []any) {
 
 	// what follows, an entry or a comment, takes the place of the first one
 	w.splice(e.key.start, w.skipBlank(w.lines().next(e.value.end)), "")
+}
+
+// removeLines removes the lines from one place to that of another. Where a block scalar ends above them and a comment
+// follows that would become its text, an empty comment stays between the two.
+func (w *writer) removeLines(start, end int, above *yaml.Node) {
+	next := w.lines().next(end)
+	following := w.skipBlank(next)
+	text := ""
+
+	if above != nil && endsInBlockScalar(above) != nil && following < len(w.text) && w.text[following] == '#' {
+		if margin := w.skipBlank(start); w.lines().column(following) > w.lines().column(margin) {
+			text = string(w.text[start:margin]) + "#" + w.lines().eol(end)
+		}
+	}
+
+	w.splice(start, next, text)
 }
 
 // skipBlank skips blanks and line breaks.

@@ -176,8 +176,11 @@ func (w *writer) writeBlockItems(plan []plannedItem, s slot, p place, path []any
 		return
 	}
 
+	var above *yaml.Node // the item that stays before
+
 	for _, planned := range plan {
 		if planned.old < 0 {
+			above = nil
 			w.insertLines(at, w.styleAt(at).itemLines(planned.value, column, quotes))
 
 			continue
@@ -191,9 +194,13 @@ func (w *writer) writeBlockItems(plan []plannedItem, s slot, p place, path []any
 		case planned.remove && !w.lines().blank(start, found.dash):
 			w.fail(found.value.node, itemPath, "cannot be removed from its line")
 		case planned.remove:
-			w.splice(start, w.lines().next(found.value.end), "")
+			w.removeLines(start, found.value.end, above)
 		case planned.change != nil:
 			w.change(planned.change, slot{kind: itemSlot, at: found.dash + 1, column: column, quotes: quotesLike(found.value.node)}, found.value, itemPath)
+		}
+
+		if !planned.remove {
+			above = found.value.node
 		}
 	}
 }
