@@ -111,7 +111,7 @@ func (a *Applied) Notes() []Note { return a.patch.Notes() }
 func (p *Patch) edit(c *Config, redacted bool) (*machineconfig.Edit, error) {
 	m := &merging{config: c, edit: c.file.Edit(), redacted: redacted}
 
-	for _, step := range []func(*merging) error{p.applyService, p.applyNodeIP, p.applyEtcd, p.applyNode} {
+	for _, step := range []func(*merging) error{p.applyService, p.applyNodeIP, p.applyEtcd, p.applyNode, p.applyAPIServer} {
 		if err := step(m); err != nil {
 			return nil, err
 		}

@@ -8,6 +8,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
 // applyService puts the document of the tailscale service in the place of an earlier one.
@@ -49,6 +50,16 @@ func (m *merging) setService(earlier, ours *extensions.ServiceConfigV1Alpha1) er
 
 func (p *Patch) applyNodeIP(m *merging) error {
 	switch {
+	case p.subnets.nodeIP != nil:
+		d, path := m.nodeIPList()
+		m.edit.Set(d, p.subnets.nodeIP, path...)
+
+		return nil
+	case p.subnets.removeNodeIP:
+		d, path := m.nodeIPList()
+		m.edit.Remove(d, path...)
+
+		return nil
 	case p.nodeIP.IsEmpty():
 		return nil
 	case !contract.KubeNodeConfig(p.contract):
@@ -79,7 +90,20 @@ func contractFault(format string, args ...any) error {
 	return &ConfigError{Code: ConfigContract, Reason: fmt.Sprintf(format, args...)}
 }
 
+// nodeIPList returns where the config has the subnets of the node IP.
+func (m *merging) nodeIPList() (d *machineconfig.Document, path []any) {
+	if node := m.find(k8s.KubeNodeConfig, ""); node != nil {
+		return node, []any{"nodeIP", "validSubnets"}
+	}
+
+	return m.find(machineconfig.Legacy, ""), []any{"machine", "kubelet", "nodeIP", "validSubnets"}
+}
+
 func (p *Patch) applyEtcd(m *merging) error {
+	if p.subnets.removeEtcd {
+		m.edit.Remove(m.find(machineconfig.Legacy, ""), "cluster", "etcd", "advertisedSubnets")
+	}
+
 	if p.etcd.IsEmpty() {
 		return nil
 	}

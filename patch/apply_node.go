@@ -10,22 +10,53 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 )
 
 // applyNode puts what a node of a tailnet needs besides into the config. What is a choice, such as the nameservers, is
-// replaced; names and static hosts join those that are there.
+// replaced; names of certificates join those that are there.
 func (p *Patch) applyNode(m *merging) error {
 	if (p.node.firewallPort != 0 || p.node.kubernetesRule) && !m.config.blocksByDefault() {
 		return errors.New(noDefaultBlock("the API of the node"))
 	}
 
-	for _, fragment := range p.node.fragments(p.contract) {
+	if err := p.applyStaticHosts(m); err != nil {
+		return err
+	}
+
+	if err := p.applyInstallImage(m); err != nil {
+		return err
+	}
+
+	// they are in their place now
+	rest := p.node
+	rest.hosts, rest.installImage, rest.apiServerSANs = nil, "", nil
+
+	// where the config has the older form, the newer one beside it would be refused
+	if rest.nameservers != nil && m.config.hasLegacyNameservers() {
+		if err := m.setMachine(nameserverFragment(contract.Oldest, rest.nameservers)); err != nil {
+			return err
+		}
+
+		rest.nameservers = nil
+	}
+
+	if rest.kubeSpanFilter && m.config.hasLegacyKubeSpan() {
+		if err := m.setMachine(kubeSpanFragment(contract.Oldest, true)); err != nil {
+			return err
+		}
+
+		rest.kubeSpanFilter = false
+	}
+
+	for _, fragment := range rest.fragments(p.contract) {
 		if err := m.setMachine(fragment.MachineConfig); err != nil {
 			return err
 		}
 	}
 
-	for _, document := range p.node.documents(p.contract) {
+	for _, document := range rest.documents(p.contract) {
 		if err := m.put(document); err != nil {
 			return err
 		}
@@ -55,15 +86,6 @@ func (m *merging) setMachine(ours *v1alpha1.MachineConfig) error {
 		faults = append(faults, set(theirs.MachineSysctls[name], value, "sysctls", name))
 	}
 
-	if ours.MachineInstall != nil {
-		earlier := ""
-		if theirs.MachineInstall != nil {
-			earlier = theirs.MachineInstall.InstallImage
-		}
-
-		faults = append(faults, set(earlier, ours.MachineInstall.InstallImage, "install", "image"))
-	}
-
 	if ours.MachineNetwork != nil {
 		earlier := theirs.MachineNetwork
 		if earlier == nil {
@@ -83,10 +105,6 @@ func setNetwork(set func(earlier, value any, path ...any) error, theirs, ours *v
 		faults = append(faults, set(theirs.NameServers, ours.NameServers, "network", "nameservers"))
 	}
 
-	if ours.ExtraHostEntries != nil {
-		faults = append(faults, set(theirs.ExtraHostEntries, joinHosts(theirs.ExtraHostEntries, ours.ExtraHostEntries), "network", "extraHostEntries"))
-	}
-
 	if ours.NetworkKubeSpan != nil {
 		var earlier []string
 		if theirs.NetworkKubeSpan != nil && theirs.NetworkKubeSpan.KubeSpanFilters != nil {
@@ -97,22 +115,6 @@ func setNetwork(set func(earlier, value any, path ...any) error, theirs, ours *v
 	}
 
 	return errors.Join(faults...)
-}
-
-// joinHosts returns the entries of both lists, one for each address.
-func joinHosts(theirs, ours []*v1alpha1.ExtraHost) []*v1alpha1.ExtraHost {
-	joined := slices.Clone(theirs)
-
-	for _, host := range ours {
-		i := slices.IndexFunc(joined, func(h *v1alpha1.ExtraHost) bool { return h.HostIP == host.HostIP })
-		if i < 0 {
-			joined = append(joined, host)
-		} else {
-			joined[i] = &v1alpha1.ExtraHost{HostIP: host.HostIP, HostAliases: union(joined[i].HostAliases, host.HostAliases)}
-		}
-	}
-
-	return joined
 }
 
 // union returns the texts of both lists, each once, those of the first as they are.
@@ -140,10 +142,6 @@ func (m *merging) put(document config.Document) error {
 	}
 
 	switch ours := document.(type) {
-	case *network.StaticHostConfigV1Alpha1:
-		return change(m, ours, name, func(theirs *network.StaticHostConfigV1Alpha1) (any, any, []any) {
-			return theirs.Hostnames, union(theirs.Hostnames, ours.Hostnames), []any{"hostnames"}
-		})
 	case *network.ResolverConfigV1Alpha1:
 		return change(m, ours, name, func(theirs *network.ResolverConfigV1Alpha1) (any, any, []any) {
 			return theirs.ResolverNameservers, ours.ResolverNameservers, []any{"nameservers"}

@@ -16,6 +16,8 @@ type wantNode struct {
 	hosts       []string
 	nameservers []string
 	certSANs    []string
+	// apiServerSANs are those of the Kubernetes API.
+	apiServerSANs []string
 	// rules are "NAME PROTOCOL PORT from SUBNET SUBNET".
 	rules    []string
 	kubeSpan []string
@@ -88,6 +90,11 @@ func nodeCases() []goldenCase {
 			options: []patch.Option{patch.WithInstallImage(factoryImage)},
 		},
 		{
+			name: "controlplane-api-server-san", role: machine.TypeControlPlane, environment: defaultEnvironment, etcd: defaultSubnets,
+			options:  []patch.Option{patch.WithAPIServerSANs("Kube.tail1234.ts.net", "203.0.113.7", "kube.tail1234.ts.net")},
+			wantNode: wantNode{apiServerSANs: []string{"kube.tail1234.ts.net", "203.0.113.7"}},
+		},
+		{
 			name: "controlplane-node", contracts: allForms, role: machine.TypeControlPlane,
 			environment: []string{
 				"TS_AUTH_ONCE=true", "TS_STATE_DIR=/var/lib/tailscale", "TS_HOSTNAME=cp-1", "TS_ROUTES=2001:db8::/32", "TS_ACCEPT_DNS=false",
@@ -100,7 +107,7 @@ func nodeCases() []goldenCase {
 			etcd: defaultSubnets,
 			wantNode: wantNode{
 				hosts: []string{"100.82.13.87 vault"}, nameservers: []string{"100.100.100.100", "192.168.1.1"},
-				certSANs: []string{"cp-1.tail1234.ts.net", "cp-1"}, rules: []string{tailscaledRule, apidRule, kubernetesRule},
+				certSANs: []string{"cp-1.tail1234.ts.net", "cp-1"}, apiServerSANs: []string{"cp-1.tail1234.ts.net", "cp-1"}, rules: []string{tailscaledRule, apidRule, kubernetesRule},
 				kubeSpan: outsideTailnet, sysctls: map[string]string{"net.ipv6.conf.all.forwarding": "1"},
 			},
 		},

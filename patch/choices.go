@@ -163,7 +163,11 @@ func Choices() []Choice {
 		},
 		{
 			Name: "magicdns-domain", Field: "magicDNSDomain", of: func(s *Settings) any { return &s.MagicDNSDomain },
-			Help: "`domain` of the tailnet, such as tail1234.ts.net: puts the node's names in MagicDNS, made of --hostname, into that certificate",
+			Help: "`domain` of the tailnet, such as tail1234.ts.net: puts the node's names in MagicDNS, made of --hostname, into these certificates",
+		},
+		{
+			Name: "api-server-san", Field: "apiServerSANs", of: func(s *Settings) any { return &s.APIServerSANs },
+			Help: "further `name` of a control plane in the certificate of the Kubernetes API; can be repeated",
 		},
 		{
 			Name: "firewall", Field: "firewall", of: func(s *Settings) any { return &s.Firewall },

@@ -3,9 +3,12 @@ package patch
 import (
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"slices"
+	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
@@ -173,4 +176,95 @@ func (c *Config) HasLogin() bool {
 	document := c.service()
 
 	return document != nil && containerboot.ParseEnvironment(document.ServiceEnvironment).HasLogin()
+}
+
+// validSubnets returns the subnets of the node IP. It is for a nil config too.
+func (c *Config) validSubnets() []string {
+	if c == nil {
+		return nil
+	}
+
+	if node := c.loaded.provider.K8sNodeConfig(); node != nil && node.NodeIP() != nil {
+		return node.NodeIP().ValidSubnets()
+	}
+
+	return nil
+}
+
+// etcdSubnets returns the subnets that etcd advertises addresses of. It is for a nil config too.
+func (c *Config) etcdSubnets() []string {
+	if c == nil {
+		return nil
+	}
+
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+
+	return pointer.SafeDeref(pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig).EtcdAdvertisedSubnets
+}
+
+// kubeletPicksNodeIP reports whether an extra argument of the kubelet names the node IP. It is for a nil config too.
+func (c *Config) kubeletPicksNodeIP() bool {
+	if c == nil {
+		return false
+	}
+
+	kubelet := c.loaded.provider.K8sKubeletConfig()
+	if kubelet == nil {
+		return false
+	}
+
+	_, ok := kubelet.ExtraArgs()["node-ip"]
+
+	return ok
+}
+
+// kubernetesPort returns the port of the Kubernetes API on a control plane. It is for a nil config too.
+func (c *Config) kubernetesPort() uint16 {
+	if c != nil {
+		if server := c.loaded.provider.K8sAPIServerConfig(); server != nil && server.APIPort() > 0 && server.APIPort() <= math.MaxUint16 {
+			return uint16(server.APIPort()) //nolint:gosec // it is in range
+		}
+	}
+
+	return kubernetesPort
+}
+
+// oldAuthEnv is where versions of the extension before Talos 1.7 read their environment.
+const oldAuthEnv = "/var/etc/tailscale/auth.env"
+
+// oldVariables returns the names of the variables in the file of an old version of the extension, and whether there is one.
+func (c *Config) oldVariables() (names []string, ok bool) {
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+
+	for _, file := range pointer.SafeDeref(legacy.MachineConfig).MachineFiles {
+		if file == nil || file.FilePath != oldAuthEnv {
+			continue
+		}
+
+		for line := range strings.Lines(file.FileContent) {
+			name, _, isVariable := strings.Cut(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "export ")), "=")
+			if isVariable && variableName.MatchString(name) && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+
+		return names, true
+	}
+
+	return nil, false
+}
+
+// hasLegacyNameservers reports whether the config has anything of the resolver in its older form.
+func (c *Config) hasLegacyNameservers() bool {
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+	network := pointer.SafeDeref(pointer.SafeDeref(legacy.MachineConfig).MachineNetwork)
+
+	return network.NameServers != nil || network.Searches != nil || pointer.SafeDeref(network.NetworkDisableSearchDomain)
+}
+
+// hasLegacyKubeSpan reports whether the config has KubeSpan in its older form.
+func (c *Config) hasLegacyKubeSpan() bool {
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+
+	return pointer.SafeDeref(pointer.SafeDeref(legacy.MachineConfig).MachineNetwork).NetworkKubeSpan != nil
 }

@@ -7,6 +7,7 @@ import (
 
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
@@ -42,6 +43,10 @@ func assertNodeHolds(t *testing.T, want wantNode, patched coreconfig.Provider) {
 		assert.Contains(t, patched.Machine().Security().CertSANs(), name)
 	}
 
+	for _, name := range want.apiServerSANs {
+		assert.Contains(t, patched.K8sAPIServerConfig().CertSANs(), name)
+	}
+
 	var rules []string
 
 	for _, rule := range patched.NetworkRules().Rules() {
@@ -74,8 +79,18 @@ func assertNodeHolds(t *testing.T, want wantNode, patched coreconfig.Provider) {
 	}
 
 	if want.image != "" {
-		assert.Equal(t, want.image, patched.RawV1Alpha1().MachineConfig.MachineInstall.InstallImage)
+		assert.Equal(t, want.image, imageOf(patched))
 	}
+}
+
+func imageOf(provider coreconfig.Provider) string {
+	for _, document := range provider.Documents() {
+		if unattended, ok := document.(*runtime.UnattendedInstallConfigV1Alpha1); ok {
+			return unattended.Installer.Image
+		}
+	}
+
+	return provider.RawV1Alpha1().MachineConfig.MachineInstall.InstallImage
 }
 
 func sysctlsOf(provider coreconfig.Provider) map[string]string {
@@ -98,7 +113,15 @@ func withoutNode(document config.Document, base coreconfig.Provider) bool {
 		d.ResolverNameservers = nil
 
 		return d.ResolverHostDNS != network.HostDNSConfig{}
+	case *k8s.KubeAPIServerConfigV1Alpha1:
+		d.PodCertExtraSANs = base.K8sAPIServerConfig().CertSANs()
+	case *runtime.UnattendedInstallConfigV1Alpha1:
+		d.Installer.Image = imageOf(base)
 	case *v1alpha1.Config:
+		if server := base.RawV1Alpha1().ClusterConfig.APIServerConfig; server != nil {
+			d.ClusterConfig.APIServerConfig.ExtraCertSANs = server.ExtraCertSANs
+		}
+
 		original := base.RawV1Alpha1().MachineConfig
 		d.MachineConfig.MachineCertSANs = original.MachineCertSANs
 		d.MachineConfig.MachineSysctls = original.MachineSysctls

@@ -6,6 +6,7 @@ import (
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 	"go.yaml.in/yaml/v4"
 )
@@ -41,10 +42,12 @@ func encode(before string, documents []config.Document) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// encodable returns what to encode for a document: the document itself, but for the v1alpha1 config. That one alone has
+// encodable returns what to encode for a document: the document itself, but for the v1alpha1 config and KubeAPIServerConfig. Those have
 // fields that are written out although they are empty, and a patch that has them says more than it means.
 func encodable(document config.Document) (any, error) {
-	if _, ok := document.(*v1alpha1.Config); !ok {
+	switch document.(type) {
+	case *v1alpha1.Config, *k8s.KubeAPIServerConfigV1Alpha1:
+	default:
 		return document, nil
 	}
 

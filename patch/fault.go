@@ -151,6 +151,16 @@ const (
 	NoteNodeIPFamily NoteCode = "node-ip-family"
 	// NoteEtcd: what the subnets of etcd mean or what was changed in them.
 	NoteEtcd NoteCode = "etcd"
+	// NoteEtcdAll: etcd advertises every address that matches, where it advertised the first alone.
+	NoteEtcdAll NoteCode = "etcd-all"
+	// NoteTailnetSubnet: the node IP or etcd's address is one of the range of tailnets.
+	NoteTailnetSubnet NoteCode = "tailnet-subnet"
+	// NoteKubeletNodeIP: an extra argument of the kubelet decides the node IP.
+	NoteKubeletNodeIP NoteCode = "kubelet-node-ip"
+	// NoteOldAuthEnv: the machine config has the file of an old version of the extension, which nothing reads.
+	NoteOldAuthEnv NoteCode = "old-auth-env"
+	// NoteOwnLAN: with accept-routes, a route of the tailnet may take the traffic to the node's own LAN.
+	NoteOwnLAN NoteCode = "own-lan"
 	// NoteEtcdOpen: etcd may advertise the tailnet address of the node.
 	NoteEtcdOpen NoteCode = "etcd-open"
 	// NoteStaticHostsCopy: static hosts are a copy of addresses that may change.

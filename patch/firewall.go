@@ -31,6 +31,7 @@ func (p *Patch) setFirewall(o *options, faults *Faults) {
 	}
 
 	p.node.firewallPort, p.node.kubernetesRule = port, p.role.IsControlPlane()
+	p.node.kubernetesPort = o.base.kubernetesPort()
 
 	closed := "the Talos API"
 	if p.role.IsControlPlane() {
@@ -67,7 +68,7 @@ func (p *Patch) rulePort(faults *Faults) (port uint16, ok bool) {
 	return 0, false
 }
 
-func firewallDocuments(port uint16, kubernetes bool) []config.Document {
+func firewallDocuments(port uint16, kubernetes bool, kubernetesPort uint16) []config.Document {
 	tailnet := tailaddr.Ranges()
 
 	var documents []config.Document

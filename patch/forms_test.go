@@ -119,7 +119,7 @@ func TestNoOptionMakesProbes(t *testing.T) {
 
 	kinds := []string{
 		v1alpha1.Version, "ExtensionServiceConfig", "KubeNodeConfig", "StaticHostConfig", "ResolverConfig", "NetworkRuleConfig", "KubeSpanConfig",
-		"SysctlConfig",
+		"SysctlConfig", "KubeAPIServerConfig",
 	}
 
 	var used strings.Builder
@@ -186,7 +186,7 @@ func TestDocumentOrder(t *testing.T) {
 		"v1.11": {v1alpha1.Version, "ExtensionServiceConfig", "NetworkRuleConfig", "NetworkRuleConfig", "NetworkRuleConfig"},
 		"v1.14": {
 			v1alpha1.Version, "ExtensionServiceConfig", "KubeNodeConfig", "StaticHostConfig", "ResolverConfig", "NetworkRuleConfig", "NetworkRuleConfig",
-			"NetworkRuleConfig", "KubeSpanConfig", "SysctlConfig",
+			"NetworkRuleConfig", "KubeSpanConfig", "SysctlConfig", "KubeAPIServerConfig",
 		},
 	}
 

@@ -6,9 +6,11 @@ import (
 	"sync"
 
 	"github.com/siderolabs/go-pointer"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -48,7 +50,7 @@ func (p *Patch) setInstallImage(o *options, faults *Faults) {
 		}
 	}
 
-	if contract.UnattendedInstallConfig(p.contract) {
+	if o.target == nil && contract.UnattendedInstallConfig(p.contract) {
 		p.notes.add(NoteInstallImage, "`install-image` is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl "+
 			"gen config with --install-image %s", image)
 
@@ -64,4 +66,23 @@ func installImageFragment(image string) *v1alpha1.MachineConfig {
 	}
 
 	return &v1alpha1.MachineConfig{MachineInstall: &v1alpha1.InstallConfig{InstallImage: image}}
+}
+
+// applyInstallImage sets the image where the config has one. In place, the choice of the disk beside it stays.
+func (p *Patch) applyInstallImage(m *merging) error {
+	if p.node.installImage == "" {
+		return nil
+	}
+
+	if d := m.find(runtime.UnattendedInstallConfigKind, ""); d != nil {
+		m.edit.Set(d, p.node.installImage, "installer", "image")
+
+		return nil
+	}
+
+	if contract.UnattendedInstallConfig(p.contract) && m.find(machineconfig.Legacy, "").Get("machine", "install") == nil {
+		return contractFault("it has no document UnattendedInstallConfig, where the image goes: leave the image out, and give it to talosctl upgrade --image")
+	}
+
+	return m.setLegacy(p.node.installImage, "machine", "install", "image")
 }

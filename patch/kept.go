@@ -11,17 +11,22 @@ import (
 // noteKept says what stays in the machine config although the patch would have chosen differently, and what a node that has
 // joined does not take.
 func (c *composer) noteKept() {
+	if names, ok := c.target.oldVariables(); ok {
+		c.notes.add(NoteOldAuthEnv, "machine.files of the machine config has %s, which nothing reads since Talos 1.7, and a key may be in it: take it out, and give "+
+			"what it sets as options (%s)", oldAuthEnv, strings.Join(names, ", "))
+	}
+
 	if c.earlier == nil {
 		return
 	}
 
 	if c.AcceptRoutes == nil && containerboot.IsTrue(c.arguments, "accept-routes") {
 		c.notes.add(NoteKept, "--accept-routes stays on, as the machine config has it: whoever may advertise routes in the tailnet may redirect the traffic "+
-			"of the node; `accept-routes` false turns it off")
+			"of the node; `accept-routes`=false turns it off")
 	}
 
 	if c.AuthOnce == nil && !c.environment.Bool("TS_AUTH_ONCE", false) {
-		c.notes.add(NoteKept, "TS_AUTH_ONCE stays off, as the machine config has it: the node logs in at every start; `auth-once` true turns it on")
+		c.notes.add(NoteKept, "TS_AUTH_ONCE stays off, as the machine config has it: the node logs in at every start; `auth-once`=true turns it on")
 	}
 
 	if _, given := containerboot.Find(c.givenArguments(), "reset"); !given && containerboot.IsTrue(c.arguments, "reset") {
@@ -57,8 +62,8 @@ func (c *composer) givenArguments() []containerboot.Argument {
 // noteJoined says what a node that has joined goes on with, whatever its variables say.
 func (c *composer) noteJoined() {
 	if c.environment.Bool("TS_AUTH_ONCE", false) && !sameSettings(c.earlierArguments, c.arguments) {
-		c.notes.add(NoteJoined, "TS_EXTRA_ARGS changes, and a node that has joined does not take that while TS_AUTH_ONCE is true: apply once with `auth-once` "+
-			"false, `auth-key` none and `extra-arg` --reset, and once it is back, with `auth-once` true and `unset` --reset")
+		c.notes.add(NoteJoined, "TS_EXTRA_ARGS changes, and a node that has joined does not take that while TS_AUTH_ONCE is true: apply once with "+
+			"`auth-once`=false, `auth-key` none and `extra-arg` --reset, and once it is back, with `auth-once`=true and `unset` --reset")
 	}
 
 	if c.earlier.Get("TS_HOSTNAME") != "" && c.environment.Get("TS_HOSTNAME") == "" {

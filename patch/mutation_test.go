@@ -228,8 +228,10 @@ var theirs = map[string][]string{
 	"StaticHostConfig/*":               {""},
 	"KubeSpanConfig/":                  {"filters.endpoints"},
 	"SysctlConfig/":                    {"params.net.ipv6.conf.all.forwarding"},
+	"UnattendedInstallConfig/":         {"installer.image"},
+	"KubeAPIServerConfig/":             {"certExtraSANs"},
 	"/": {
-		"machine.kubelet.nodeIP.validSubnets", "cluster.etcd.advertisedSubnets", "machine.certSANs", "machine.network.extraHostEntries",
+		"machine.kubelet.nodeIP.validSubnets", "cluster.etcd.advertisedSubnets", "cluster.apiServer.certSANs", "machine.certSANs", "machine.network.extraHostEntries",
 		"machine.network.kubespan.filters.endpoints", "machine.sysctls.net.ipv6.conf.all.forwarding", "machine.install.image",
 	},
 }
@@ -382,7 +384,7 @@ func holds(lines []string, text string) bool {
 var ourWords = []string{
 	"TS_", "OWN_VARIABLE", "HTTPS_PROXY", "environment", "configFiles", "mountPath", "content", "validSubnets", "nodeIP", "advertisedSubnets", "0.0.0.0/0", "100.64.0.0/10",
 	"::/0", "fd7a:", "10.0.0.0/8", "192.168.", "10.9.", "certSANs", "ts.net", "hostnames", "extraHostEntries", "ip: 100", "aliases", "kubespan", "filters", "endpoints", "sysctls",
-	"forwarding", "factory.talos.dev", "ghcr.io/siderolabs/installer", "image:", "apiVersion: v1alpha1", "kind: ", "name: ", "---", "params", "network:", "tailscale", "install:", ">-", "etcd:", "kubelet:", "enabled",
+	"forwarding", "factory.talos.dev", "ghcr.io/siderolabs/installer", "image:", "apiVersion: v1alpha1", "kind: ", "name: ", "---", "params", "network:", "tailscale", "install:", ">-", "etcd:", "kubelet:", "enabled", "installer", "certExtraSANs", "apiServer:",
 }
 
 // splitLines returns the lines without commas: an element in brackets gets one when others follow it.

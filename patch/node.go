@@ -14,10 +14,13 @@ type node struct {
 	hosts       []staticHost
 	nameservers []netip.Addr
 	certSANs    []string
+	// apiServerSANs are those of the Kubernetes API, on control planes.
+	apiServerSANs []string
 	// firewallPort is the port of tailscaled, 0 for no rules.
 	firewallPort uint16
 	// kubernetesRule tells that there is a rule for the Kubernetes API, which control planes serve.
 	kubernetesRule bool
+	kubernetesPort uint16
 	kubeSpanFilter bool
 	forwardIPv6    bool
 	installImage   string
@@ -31,6 +34,7 @@ func (p *Patch) setNode(o *options, faults *Faults) {
 	p.setStaticHosts(o, faults)
 	p.setNameservers(o, faults)
 	p.setCertSANs(o, faults)
+	p.setAPIServerSANs(o, faults)
 	p.setFirewall(o, faults)
 	p.setInstallImage(o, faults)
 }
@@ -52,18 +56,25 @@ func (n node) fragments(version *coreconfig.VersionContract) []*v1alpha1.Config 
 		}
 	}
 
+	if fragment := apiServerFragment(version, n.apiServerSANs); fragment != nil {
+		fragments = append(fragments, fragment)
+	}
+
 	return fragments
 }
 
 // additions returns what only the role may carry.
-func (n node) additions() node { return node{kubernetesRule: n.kubernetesRule} }
+func (n node) additions() node {
+	return node{kubernetesRule: n.kubernetesRule, kubernetesPort: n.kubernetesPort, apiServerSANs: n.apiServerSANs}
+}
 
 // documents returns the documents of their own, in the order that is a promise.
 func (n node) documents(version *coreconfig.VersionContract) []config.Document {
 	documents := staticHostDocuments(version, n.hosts)
 	documents = append(documents, nameserverDocuments(version, n.nameservers)...)
-	documents = append(documents, firewallDocuments(n.firewallPort, n.kubernetesRule)...)
+	documents = append(documents, firewallDocuments(n.firewallPort, n.kubernetesRule, n.kubernetesPort)...)
 	documents = append(documents, kubeSpanDocuments(version, n.kubeSpanFilter)...)
+	documents = append(documents, forwardingDocuments(version, n.forwardIPv6)...)
 
-	return append(documents, forwardingDocuments(version, n.forwardIPv6)...)
+	return append(documents, apiServerDocuments(version, n.apiServerSANs)...)
 }

@@ -22,7 +22,7 @@ var owned = []struct {
 	},
 	{
 		// the node IP of the kubelet
-		isAsked: func(p *Patch) bool { return !p.nodeIP.IsEmpty() },
+		isAsked: func(p *Patch) bool { return !p.nodeIP.IsEmpty() || p.subnets.nodeIP != nil || p.subnets.removeNodeIP },
 		fields: []machineconfig.Field{
 			documentField(k8s.KubeNodeConfig, "nodeIP", "validSubnets"),
 			legacyField("machine", "kubelet", "nodeIP", "validSubnets"),
@@ -30,7 +30,7 @@ var owned = []struct {
 	},
 	{
 		// the addresses that etcd advertises
-		isAsked: func(p *Patch) bool { return !p.etcd.IsEmpty() },
+		isAsked: func(p *Patch) bool { return !p.etcd.IsEmpty() || p.subnets.removeEtcd },
 		fields:  []machineconfig.Field{legacyField("cluster", "etcd", "advertisedSubnets")},
 	},
 	{
@@ -53,6 +53,14 @@ var owned = []struct {
 		// names in the certificate of the Talos API, to which more are added
 		isAsked: func(p *Patch) bool { return len(p.node.certSANs) > 0 },
 		fields:  []machineconfig.Field{growing(legacyField("machine", "certSANs"))},
+	},
+	{
+		// names in the certificate of the Kubernetes API, to which more are added
+		isAsked: func(p *Patch) bool { return len(p.node.apiServerSANs) > 0 },
+		fields: []machineconfig.Field{
+			growing(documentField(k8s.KubeAPIServerConfig, "certExtraSANs")),
+			growing(legacyField("cluster", "apiServer", "certSANs")),
+		},
 	},
 	{
 		// the rules of the firewall that have our names
@@ -78,7 +86,10 @@ var owned = []struct {
 	{
 		// the installer image
 		isAsked: func(p *Patch) bool { return p.node.installImage != "" },
-		fields:  []machineconfig.Field{legacyField("machine", "install", "image")},
+		fields: []machineconfig.Field{
+			documentField(runtime.UnattendedInstallConfigKind, "installer", "image"),
+			legacyField("machine", "install", "image"),
+		},
 	},
 }
 

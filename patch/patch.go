@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
@@ -27,8 +26,10 @@ type Patch struct {
 	service  service
 	nodeIP   nodeip.Subnets
 	etcd     nodeip.Subnets
-	node     node
-	replace  bool
+	// subnets are what becomes of the lists in the machine config that the patch goes into.
+	subnets subnetChanges
+	node    node
+	replace bool
 	// additionsOnly leaves out what every node may carry.
 	additionsOnly bool
 	notes         notes
@@ -74,6 +75,7 @@ func newPatch(o *options) (*Patch, error) {
 	p.setService(o, &faults)
 	p.setSubnets(o, &faults)
 	p.setNode(o, &faults)
+	p.noteOwnLAN(o)
 
 	if o.additionsOnly && len(faults) == 0 {
 		p.keepAdditions(&faults)
@@ -90,7 +92,7 @@ func newPatch(o *options) (*Patch, error) {
 func (p *Patch) keepAdditions(faults *Faults) {
 	p.service, p.nodeIP, p.node, p.additionsOnly = service{}, nodeip.Subnets{}, p.node.additions(), true
 
-	if p.etcd.IsEmpty() && !p.node.kubernetesRule {
+	if p.etcd.IsEmpty() && !p.node.kubernetesRule && len(p.node.apiServerSANs) == 0 {
 		faults.add(CodeUnsupported, "role", "there is nothing that only the `role` %s may carry: leave the patch for it out", p.role)
 	}
 }
@@ -100,57 +102,6 @@ func (p *Patch) setService(o *options, faults *Faults) {
 	p.service = made
 	p.notes = append(p.notes, more...)
 	*faults = append(*faults, wrong...)
-}
-
-func (p *Patch) setSubnets(o *options, faults *Faults) {
-	noNodeIP := pointer.SafeDeref(o.NoNodeIP)
-
-	switch {
-	case noNodeIP && len(o.NodeIPSubnets) > 0:
-		faults.add(CodeConflict, "no-node-ip", "`node-ip-subnet` and `no-node-ip` exclude each other")
-	case noNodeIP:
-	case len(o.NodeIPSubnets) == 0:
-		p.nodeIP = o.defaultSubnets
-
-		if p.nodeIP.IsEmpty() {
-			p.nodeIP = nodeip.Default()
-		}
-
-		if o.base == nil {
-			p.notes.add(NoteNodeIPFamily, "node IP: any IPv4 address outside of the tailnet; an IPv6 or dual-stack cluster must name its subnets, "+
-				"such as ::/0, or the kubelet may not start")
-		}
-	default:
-		subnets, err := nodeip.Parse(o.NodeIPSubnets...)
-		faults.addError(CodeInvalid, "node-ip-subnet", "`node-ip-subnet`: ", err)
-		p.nodeIP = subnets
-		p.addNotes(NoteNodeIP, "node IP", subnets)
-	}
-
-	switch {
-	case len(o.EtcdSubnets) == 0:
-		if p.role.IsControlPlane() {
-			p.etcd = p.nodeIP
-
-			if p.etcd.IsEmpty() {
-				p.notes.add(NoteEtcdOpen, "etcd: no subnets, so it may advertise the tailnet address of the node")
-			}
-		}
-	case !p.role.IsControlPlane():
-		faults.add(CodeUnsupported, "etcd-subnet", "`etcd-subnet` is for control planes only, talos refuses it on workers: set `role` to controlplane, "+
-			"or leave it out")
-	default:
-		subnets, err := nodeip.Parse(o.EtcdSubnets...)
-		faults.addError(CodeInvalid, "etcd-subnet", "`etcd-subnet`: ", err)
-		p.etcd = subnets
-		p.addNotes(NoteEtcd, "etcd", subnets)
-	}
-}
-
-func (p *Patch) addNotes(code NoteCode, subject string, subnets nodeip.Subnets) {
-	for _, note := range subnets.Notes() {
-		p.notes.add(code, "%s: %s", subject, note)
-	}
 }
 
 // Contract returns the version contract that the patch is for.

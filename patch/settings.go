@@ -56,6 +56,7 @@ type Settings struct {
 	Nameservers    []string            `json:"nameservers,omitzero"    yaml:"nameservers,omitempty"`
 	CertSANs       []string            `json:"certSANs,omitzero"       yaml:"certSANs,omitempty"`
 	MagicDNSDomain *string             `json:"magicDNSDomain,omitempty" yaml:"magicDNSDomain,omitempty"`
+	APIServerSANs  []string            `json:"apiServerSANs,omitzero"   yaml:"apiServerSANs,omitempty"`
 	Firewall       *bool               `json:"firewall,omitempty"       yaml:"firewall,omitempty"`
 	KubeSpanFilter *bool               `json:"kubeSpanFilter,omitempty" yaml:"kubeSpanFilter,omitempty"`
 	InstallImage   *string             `json:"installImage,omitempty"   yaml:"installImage,omitempty"`

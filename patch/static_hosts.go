@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -195,4 +197,114 @@ func staticHostFragment(version *coreconfig.VersionContract, hosts []staticHost)
 	}
 
 	return &v1alpha1.MachineConfig{MachineNetwork: fragment}
+}
+
+// applyStaticHosts gives each name the given addresses and no others, in documents and in machine.network.extraHostEntries,
+// wherever the config has it. Documents and entries that lose their last name go; names that are not given stay.
+func (p *Patch) applyStaticHosts(m *merging) error {
+	if len(p.node.hosts) == 0 {
+		return nil
+	}
+
+	wanted := map[netip.Addr][]string{}
+	given := map[string]bool{}
+
+	for _, host := range p.node.hosts {
+		wanted[host.address] = slices.Clone(host.names)
+
+		for _, name := range host.names {
+			given[name] = true
+		}
+	}
+
+	// names returns what becomes of the names of an address, and takes from the wanted ones what is there now.
+	names := func(text string, earlier []string, more bool) []string {
+		address, err := netip.ParseAddr(text)
+		if err != nil {
+			return earlier
+		}
+
+		missing := wanted[address]
+
+		kept := slices.DeleteFunc(slices.Clone(earlier), func(name string) bool {
+			canonical := canonicalName(name)
+			isWanted := slices.Contains(missing, canonical)
+			missing = slices.DeleteFunc(slices.Clone(missing), func(m string) bool { return m == canonical })
+
+			return given[canonical] && !isWanted
+		})
+
+		if more {
+			kept, missing = append(kept, missing...), nil
+		}
+
+		if wanted[address] = missing; len(missing) == 0 {
+			delete(wanted, address)
+		}
+
+		return kept
+	}
+
+	inDocuments := contract.StaticHostConfig(p.contract)
+
+	p.applyHostEntries(m, func(ip string, aliases []string) []string { return names(ip, aliases, !inDocuments) })
+
+	for _, d := range m.config.file.Documents() {
+		typed, ok := m.config.loaded.documents[d].(*network.StaticHostConfigV1Alpha1)
+		if !ok || d.Directive {
+			continue
+		}
+
+		switch kept := names(typed.Name(), typed.Hostnames, true); {
+		case len(kept) == 0:
+			m.edit.RemoveDocument(d)
+		case !slices.Equal(kept, typed.Hostnames):
+			m.edit.Set(d, kept, "hostnames")
+		}
+	}
+
+	return p.addStaticHosts(m, wanted)
+}
+
+// applyHostEntries changes the entries of the v1alpha1 config.
+func (p *Patch) applyHostEntries(m *merging, names func(ip string, aliases []string) []string) {
+	legacy := pointer.SafeDeref(m.config.loaded.provider.RawV1Alpha1())
+	entries := pointer.SafeDeref(pointer.SafeDeref(legacy.MachineConfig).MachineNetwork).ExtraHostEntries
+
+	d := m.find(machineconfig.Legacy, "")
+	path := []any{"machine", "network", "extraHostEntries"}
+
+	for i, entry := range entries {
+		if entry == nil {
+			continue
+		}
+
+		switch kept := names(entry.HostIP, entry.HostAliases); {
+		case len(kept) == 0:
+			m.edit.Remove(d, append(slices.Clone(path), i)...)
+		case !slices.Equal(kept, entry.HostAliases):
+			m.edit.Set(d, kept, append(slices.Clone(path), i, "aliases")...)
+		}
+	}
+}
+
+// addStaticHosts adds the addresses that the config does not have.
+func (p *Patch) addStaticHosts(m *merging, wanted map[netip.Addr][]string) error {
+	for _, address := range slices.SortedFunc(maps.Keys(wanted), netip.Addr.Compare) {
+		if !contract.StaticHostConfig(p.contract) {
+			m.edit.Append(m.find(machineconfig.Legacy, ""), &v1alpha1.ExtraHost{HostIP: address.String(), HostAliases: wanted[address]},
+				"machine", "network", "extraHostEntries")
+
+			continue
+		}
+
+		document := network.NewStaticHostConfigV1Alpha1(address.String())
+		document.Hostnames = wanted[address]
+
+		if err := m.add(document); err != nil {
+			return err
+		}
+	}
+
+	return nil
 }

@@ -92,7 +92,7 @@ func (f *patchFlags) bindBase(cmd *cobra.Command) {
 // faults.
 func (f *patchFlags) options(ctx context.Context, p *program) ([]patch.Option, error) {
 	settings := f.settings
-	settings.Role, settings.EtcdSubnets = nil, nil
+	settings.Role, settings.EtcdSubnets, settings.APIServerSANs = nil, nil, nil
 
 	options := []patch.Option{patch.WithSettings(settings)}
 	faults := f.faults
@@ -115,7 +115,9 @@ func (f *patchFlags) options(ctx context.Context, p *program) ([]patch.Option, e
 
 // roleOptions turns the flags that are for one role only into options.
 func (f *patchFlags) roleOptions() []patch.Option {
-	return []patch.Option{patch.WithSettings(patch.Settings{Role: f.settings.Role, EtcdSubnets: f.settings.EtcdSubnets})}
+	return []patch.Option{patch.WithSettings(patch.Settings{
+		Role: f.settings.Role, EtcdSubnets: f.settings.EtcdSubnets, APIServerSANs: f.settings.APIServerSANs,
+	})}
 }
 
 // choiceFlag is the flag of a choice: it sets its field in the settings.
@@ -171,7 +173,7 @@ func (f *choiceFlag) Type() string {
 
 // optionNames finds the names of choices in the words of the library, where they stand in backquotes.
 func optionNames() *strings.Replacer {
-	pairs := []string{"`auth-key`", "--auth-key"}
+	pairs := []string{"`auth-key`", "--auth-key", "`unset`", "--unset"}
 	for _, choice := range patch.Choices() {
 		pairs = append(pairs, "`"+choice.Name+"`", "--"+choice.Name)
 	}

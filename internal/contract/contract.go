@@ -53,6 +53,12 @@ func KubeNodeConfig(contract *config.VersionContract) bool {
 	return contract.MultidocKubernetesConfigSupported()
 }
 
+// KubeAPIServerConfig reports whether the Kubernetes API server is set by the KubeAPIServerConfig document. Before, it is
+// cluster.apiServer of the v1alpha1 config.
+func KubeAPIServerConfig(contract *config.VersionContract) bool {
+	return contract.MultidocKubernetesConfigSupported()
+}
+
 // DeleteDirectives reports whether a patch may delete what is not there: before, Talos panics over it or, on the oldest
 // contract, does not read it.
 func DeleteDirectives(contract *config.VersionContract) bool {
