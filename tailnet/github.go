@@ -8,8 +8,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-
-	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 func (e *environment) isGitHub() bool {
@@ -49,7 +47,7 @@ func (e *environment) githubToken(clientID string) reader {
 
 		answer, err := githubClient.Do(request)
 		if err != nil {
-			return "", errors.New("GitHub Actions was asked for an identity token: " + networkMessage(err, secret.OfRequest(request)))
+			return "", errors.New("GitHub Actions was asked for an identity token: " + networkMessage(err, requestScrubber(request)))
 		}
 
 		defer answer.Body.Close() //nolint:errcheck // it is only read

@@ -44,7 +44,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 // send makes one attempt of a request. more are credentials in its body, which no message may repeat.
 func (t *transport) send(req *http.Request, at step, more ...string) (*http.Response, error) {
 	failure := &Error{Method: req.Method, Path: req.URL.EscapedPath(), Host: req.URL.Host, Attempts: 1, step: at}
-	scrub := secret.OfRequest(req, more...)
+	scrub := requestScrubber(req, more...)
 
 	if err := req.Context().Err(); err != nil {
 		return nil, t.unanswered(failure, at, err, false, scrub)

@@ -1,9 +1,6 @@
 package secret
 
 import (
-	"encoding/base64"
-	"net/http"
-	"net/url"
 	"regexp"
 	"strings"
 	"unicode"
@@ -12,31 +9,6 @@ import (
 // Scrubber takes secrets out of text that others wrote, such as a server that repeats the request in its error. Its
 // elements are secrets that are known; what has the form of a secret it takes out anyway.
 type Scrubber []string
-
-// OfRequest returns the Scrubber of what a request carries as credentials, in the forms in which it carries them. more
-// are secrets in its body.
-func OfRequest(req *http.Request, more ...string) Scrubber {
-	var known Scrubber
-
-	for _, secret := range more {
-		known = append(known, secret, url.QueryEscape(secret))
-	}
-
-	if _, value, ok := strings.Cut(req.Header.Get("Authorization"), " "); ok {
-		known = append(known, value)
-
-		if plain, err := base64.StdEncoding.DecodeString(value); err == nil {
-			user, password, _ := strings.Cut(string(plain), ":")
-			if password != "" {
-				user = "" // an OAuth client's ID, which is no secret; without a password, the user is an API access token
-			}
-
-			known = append(known, string(plain), user, password)
-		}
-	}
-
-	return known
-}
 
 var forms = []struct {
 	form *regexp.Regexp
