@@ -138,6 +138,7 @@ func (c Credential) Load(ctx context.Context) error {
 		return ErrNoCredentials
 	case CredentialWorkloadIdentity:
 		return nil
+	case CredentialAPIToken, CredentialOAuthClient:
 	}
 
 	_, err := c.secret(ctx)

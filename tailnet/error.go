@@ -3,6 +3,7 @@ package tailnet
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -101,14 +102,9 @@ func (e *Error) Unwrap() error { return e.cause }
 
 // Temporary reports whether the same call may succeed later.
 func (e *Error) Temporary() bool {
-	switch e.Reason {
-	case ReasonRateLimited, ReasonServerFailed, ReasonNoAnswer:
-		return true
-	case ReasonUnreachable:
-		return e.retry
-	}
+	passing := []Reason{ReasonRateLimited, ReasonServerFailed, ReasonNoAnswer}
 
-	return false
+	return slices.Contains(passing, e.Reason) || e.Reason == ReasonUnreachable && e.retry
 }
 
 // Uncertain reports whether the call may have been carried out although it failed: it got no clear answer.

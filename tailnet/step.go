@@ -46,6 +46,7 @@ func (s step) accepts(status int, body []byte) bool {
 		return status == http.StatusOK && hasMember(body, "keys")
 	case stepDevices:
 		return status == http.StatusOK && hasMember(body, "devices")
+	case stepToken, stepExchange, stepGet, stepDevice:
 	}
 
 	return status == http.StatusOK && json.Valid(body)

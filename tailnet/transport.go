@@ -166,12 +166,7 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 	failure.retryAfter = retryAfter(res.Header)
 	failure.uncertain = at.changes() && !said.refuses()
 
-	switch {
-	case verdict.reason == ReasonRateLimited:
-		failure.retry = true
-	case verdict.reason == ReasonServerFailed:
-		failure.retry = at.repeatable()
-	}
+	failure.retry = verdict.reason == ReasonRateLimited || verdict.reason == ReasonServerFailed && at.repeatable()
 
 	return failure
 }
