@@ -217,6 +217,15 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 		return usageError{err}
 	}
 
+	if err := checkOnePatch(args); err != nil {
+		return err
+	}
+
+	flags, err = flags.forVersionOf(args)
+	if err != nil {
+		return err
+	}
+
 	plan, err := p.planOf(ctx, file, flags, given, fleet.PlanOptions{}, false)
 	if err != nil {
 		return err
@@ -244,6 +253,22 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 	}
 
 	return err
+}
+
+// checkOnePatch refuses arguments that would add the patch of a node to itself.
+func checkOnePatch(args []string) error {
+	patches, err := findStandIns(args)
+	if err != nil {
+		return err
+	}
+
+	for _, one := range patches {
+		if one.additions {
+			return usagef("%s %s would add the patch of a node to that of %s: give one of them", one.flag, standIn, flagAll)
+		}
+	}
+
+	return nil
 }
 
 // checkSingle refuses a plan in which a key that serves one node would have to serve several.
