@@ -71,7 +71,7 @@ func (p *program) rootCommand() *cobra.Command {
 	named.Short = "Print the patch (what the bare command does too)"
 
 	root.AddCommand(named, p.applyCommand(), p.execCommand(), p.initCommand(), p.upCommand(), p.verifyCommand(), p.schematicCommand(), p.keyCommand(),
-		p.deviceCommand(), p.versionCommand())
+		p.deviceCommand(), p.accessCommand(), p.versionCommand())
 
 	p.completeEverywhere(root)
 

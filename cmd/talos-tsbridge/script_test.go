@@ -67,6 +67,7 @@ func TestScripts(t *testing.T) {
 			"live":   addLive,
 			"disk":   checkDisk,
 			"down":   setDown,
+			"listen": listen,
 
 			"join":      join,
 			"offline":   setOffline,

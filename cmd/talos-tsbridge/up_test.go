@@ -51,21 +51,30 @@ var liveConfigs = sync.OnceValues(func() (map[string][]byte, error) {
 	return configs, nil
 })
 
-// addLive adds a node to the cluster of the script: live ROLE ADDRESS, or live maintenance ADDRESS FILE, which writes the
+// addLive adds a node to the cluster of the script: live ROLE ADDRESS [TAILNET-ADDRESS], or live maintenance ADDRESS FILE, which writes the
 // config that it is to be installed with into the file. TALOSCONFIG leads to the cluster from then on.
 func addLive(ts *testscript.TestScript, _ bool, args []string) {
 	role, address := args[0], args[1]
+	file, tailnetAddress := "", "100.64.0."+address[strings.LastIndex(address, ".")+1:]
+
+	if len(args) > 2 {
+		file, tailnetAddress = args[2], args[2]
+	}
+
+	if role == "maintenance" {
+		tailnetAddress = "100.64.0." + address[strings.LastIndex(address, ".")+1:]
+	}
 
 	configs, err := liveConfigs()
 	ts.Check(err)
 
 	cluster := clusterFor(ts)
-	node := &talostest.Live{Address: address, TailnetAddress: "100.64.0." + address[strings.LastIndex(address, ".")+1:]}
+	node := &talostest.Live{Address: address, TailnetAddress: tailnetAddress}
 	cluster.nodes[address] = node
 
 	if role == "maintenance" {
 		factory := strings.ReplaceAll(string(configs["worker"]), "ghcr.io/siderolabs/installer:", "factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:")
-		ts.Check(os.WriteFile(ts.MkAbs(args[2]), []byte(factory), 0o600))
+		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(factory), 0o600))
 		ts.Check(cluster.AddMaintenance(node, 20*time.Millisecond))
 
 		return
@@ -111,6 +120,11 @@ func checkDisk(ts *testscript.TestScript, never bool, args []string) {
 	case !never && !strings.Contains(node.Disk(), args[1]):
 		ts.Fatalf("%s is not on the disk of %s:\n%s", args[1], args[0], node.Disk())
 	}
+}
+
+// listen makes the Talos API of the cluster answer on an address too: listen ADDRESS.
+func listen(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(clusterFor(ts).Listen(args[0]))
 }
 
 // setDown switches a node off: down ADDRESS; with !, on again.

@@ -75,14 +75,30 @@ func (c Connection) Contexts() ([]string, error) {
 	return slices.Sorted(maps.Keys(config.Contexts)), nil
 }
 
-// read reads the client configuration. The function of machinery that does so also creates one where there is none.
+// read reads the client configuration.
 func (c Connection) read() (*clientconfig.Config, error) {
+	path, text, err := c.Find()
+	if err != nil {
+		return nil, err
+	}
+
+	config, err := clientconfig.FromBytes(text)
+	if err != nil {
+		// what the parser says may quote the file, which holds a key
+		return nil, fmt.Errorf("talosconfig %s cannot be read: check that it is YAML as talosctl writes it", quote.Value(path))
+	}
+
+	return config, nil
+}
+
+// Find returns the file of the client configuration and what it holds, which is secret. The function of machinery that does
+// so also creates one where there is none.
+func (c Connection) Find() (path string, text []byte, err error) {
 	paths := []clientconfig.Path{{Path: c.Talosconfig}}
 
 	if c.Talosconfig == "" {
-		var err error
 		if paths, err = clientconfig.GetDefaultPaths(); err != nil {
-			return nil, fmt.Errorf("talosconfig: %w", err)
+			return "", nil, fmt.Errorf("talosconfig: %w", err)
 		}
 	}
 
@@ -93,17 +109,11 @@ func (c Connection) read() (*clientconfig.Config, error) {
 		}
 
 		if err != nil {
-			return nil, fmt.Errorf("talosconfig: %w", err)
+			return "", nil, fmt.Errorf("talosconfig: %w", err)
 		}
 
-		config, err := clientconfig.FromBytes(text)
-		if err != nil {
-			// what the parser says may quote the file, which holds a key
-			return nil, fmt.Errorf("talosconfig %s cannot be read: check that it is YAML as talosctl writes it", quote.Value(path.Path))
-		}
-
-		return config, nil
+		return path.Path, text, nil
 	}
 
-	return nil, errors.New("no talosconfig: name one with --talosconfig or TALOSCONFIG")
+	return "", nil, errors.New("no talosconfig: name one with --talosconfig or TALOSCONFIG")
 }

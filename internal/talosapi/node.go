@@ -242,10 +242,10 @@ func (n *Node) network(ctx context.Context, s *State) error {
 		}
 
 		switch address := spec.Address.Addr(); {
-		case address.IsLinkLocalUnicast() || address.IsLoopback():
+		case address.IsLinkLocalUnicast():
 		case spec.LinkName == tunnel:
 			s.TailnetAddresses = append(s.TailnetAddresses, address)
-		default:
+		case !address.IsLoopback():
 			s.Addresses = append(s.Addresses, address)
 			s.Prefixes = append(s.Prefixes, spec.Address)
 		}

@@ -13,6 +13,7 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -142,6 +143,21 @@ func Start() (*Cluster, error) {
 	return c, nil
 }
 
+// CertifiedAddress is an address of this machine that the certificate of a cluster is for too.
+var CertifiedAddress = netip.MustParseAddr("127.0.61.1")
+
+// Listen makes the cluster answer on another address of this machine too, at the port of the Talos API.
+func (c *Cluster) Listen(address string) error {
+	listener, err := net.Listen("tcp", net.JoinHostPort(address, "50000")) //nolint:noctx // it is there at once
+	if err != nil {
+		return err
+	}
+
+	go func() { _ = c.server.Serve(listener) }()
+
+	return nil
+}
+
 // Close stops the cluster, and ends the calls to it.
 func (c *Cluster) Close() {
 	c.server.Stop()
@@ -187,7 +203,7 @@ func (c *Cluster) issue(organization string) (certificate, privateKey []byte, er
 
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{Organization: []string{organization}},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), CertifiedAddress.AsSlice()}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 	}
 

@@ -1,0 +1,271 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+)
+
+// accessFlags are the flags of access.
+type accessFlags struct {
+	upFlags
+
+	newContext string
+	timeout    time.Duration
+}
+
+func (p *program) accessCommand() *cobra.Command {
+	flags := &accessFlags{}
+
+	cmd := &cobra.Command{
+		Use:   "access",
+		Short: "Make a talosconfig context that works over the tailnet",
+		Long: `Adds a context to the talosconfig whose endpoints are the control planes as the tailnet knows them, by their names in MagicDNS where
+their certificates have those, and else by their addresses. The nodes are asked through the context that works today; the rest of
+the file keeps its bytes, a context that is there is not overwritten, and the current one stays.
+
+Each endpoint is then tried over the tailnet. For kubectl, the two lines that make its context are printed.`,
+		Example: `  talos-tsbridge access --context lab-tailnet
+  talosctl --context lab-tailnet version`,
+		Args: noArguments,
+		RunE: func(cmd *cobra.Command, _ []string) error { return p.access(cmd.Context(), flags) },
+	}
+
+	bind := cmd.Flags()
+	bind.SortFlags = false
+
+	flags.bindFile(cmd, "the bridge `file` (default "+fleet.DefaultFile+", unless --nodes is given)")
+	bind.StringSliceVarP(&flags.nodes, "nodes", "n", nil, "these nodes, a comma-separated `list` of addresses or of names in the bridge file (default: all of the file)")
+	bind.StringVar(&flags.newContext, "context", "", "`name` of the context to make (default: that of the present one, with -tailnet)")
+	bind.StringVar(&flags.context, "from-context", "", "`name` of the context that works today (default: the current one)")
+	bind.StringSliceVarP(&flags.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
+	bind.StringVar(&flags.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
+	bind.DurationVar(&flags.timeout, "timeout", verify.DefaultTimeout, "`time` that an endpoint may take to answer")
+	bind.BoolVar(&flags.dryRun, "dry-run", false, "try the endpoints, and leave the talosconfig as it is")
+
+	return cmd
+}
+
+func (p *program) access(ctx context.Context, flags *accessFlags) error {
+	file, only, err := flags.bridge()
+	if err != nil {
+		return err
+	}
+
+	flags.quiet, flags.authKey = true, authkey.None().String()
+
+	plan, err := p.planOf(ctx, file, &flags.patchFlags, pflag.NewFlagSet("", pflag.ContinueOnError), fleet.PlanOptions{Only: only, NeedsAddress: true}, true)
+	if err != nil {
+		return err
+	}
+
+	connection := nodes.Connection{Talosconfig: flags.talosconfig, Context: flags.context, Endpoints: flags.endpoints}
+
+	found, err := fleet.Endpoints(ctx, connection, plan.Plan)
+	if err != nil {
+		return exitError{err, exitUnseen}
+	}
+
+	var endpoints, addresses, own []string
+
+	for _, one := range found {
+		addresses = append(addresses, one.Address)
+
+		switch {
+		case one.Failure != "":
+			p.note("node " + one.Node + " " + one.Failure)
+		case one.ControlPlane:
+			endpoints, own = append(endpoints, one.Host), append(own, one.Address)
+		}
+	}
+
+	if len(endpoints) == 0 {
+		return exitError{errors.New("no control plane is on the tailnet, and workers pass calls on to nobody: bring one there with talos-tsbridge up"), exitUnseen}
+	}
+
+	path, text, name, changed, err := flags.withContext(connection, endpoints, addresses)
+	if err != nil {
+		return err
+	}
+
+	if changed && !flags.dryRun {
+		if err := writeTalosconfig(path, text); err != nil {
+			return err
+		}
+	}
+
+	return p.tryEndpoints(ctx, flags, &accessResult{path: path, text: text, name: name, changed: changed, endpoints: endpoints, addresses: own})
+}
+
+// withContext returns the talosconfig with the new context in it.
+func (f *accessFlags) withContext(connection nodes.Connection, endpoints, addresses []string) (path string, text []byte, name string, changed bool, err error) {
+	path, before, err := talosapi.Connection(connection).Find()
+	if err != nil {
+		return "", nil, "", false, exitError{err, exitUnseen}
+	}
+
+	name = f.newContext
+	if name == "" {
+		present := f.context
+		if present == "" {
+			if present, err = talosapi.CurrentContext(before); err != nil {
+				return "", nil, "", false, err
+			}
+		}
+
+		name = present + "-tailnet"
+	}
+
+	text, changed, err = talosapi.AddContext(before, f.context, name, endpoints, addresses)
+	if errors.Is(err, talosapi.ErrContextDiffers) {
+		return "", nil, "", false, usagef("context %s: %w: give another name with --context, or remove it with talosctl config remove %s", name, err, name)
+	}
+
+	return path, text, name, changed, err
+}
+
+// writeTalosconfig writes the file back, which keeps its mode.
+func writeTalosconfig(path string, text []byte) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+
+	return atomicfile.Write(path, text, info.Mode().Perm())
+}
+
+// accessResult is the context that was made.
+type accessResult struct {
+	path    string
+	text    []byte
+	name    string
+	changed bool
+
+	// endpoints are the control planes over the tailnet, addresses theirs on the LAN.
+	endpoints, addresses []string
+}
+
+// tryEndpoints calls the Talos API and looks at the certificate of the Kubernetes API of each endpoint, over the tailnet.
+func (p *program) tryEndpoints(ctx context.Context, flags *accessFlags, made *accessResult) error {
+	var (
+		texts    []string
+		findings []string
+		out      strings.Builder
+		failed   int
+		unseen   int
+	)
+
+	for _, endpoint := range made.endpoints {
+		texts = append(texts, "kube://"+hostInURL(endpoint))
+	}
+
+	targets, err := verify.ParseTargets(texts...)
+	if err != nil {
+		return err
+	}
+
+	checker := &verify.Checker{Timeout: flags.timeout}
+	results := checker.Check(ctx, targets)
+
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	_, _ = fmt.Fprintln(table, "ENDPOINT\tTALOS\tKUBERNETES") // the buffer takes it
+
+	for i, endpoint := range made.endpoints {
+		answer := "answers, certificate fits"
+
+		if err := talosapi.TryContext(ctx, made.text, made.name, endpoint, made.addresses[i], flags.timeout); err != nil {
+			answer = "does not answer"
+
+			next := "look whether this machine is on the tailnet: tailscale status"
+			unseen++
+
+			if talosapi.IsCertificate(err) {
+				answer, next = "certificate does not fit", "let the certificate have the name: certSANs: ["+endpoint+"] at the node in the bridge file, then talos-tsbridge up"
+				unseen--
+				failed++
+			}
+
+			findings = append(findings, endpoint+": "+err.Error()+"\n  next: "+next)
+		}
+
+		kube := "answers, certificate fits"
+		if !results[i].OK() {
+			kube = string(results[i].Outcome)
+		}
+
+		_, _ = fmt.Fprintf(table, "%s\t%s\t%s\n", endpoint, answer, kube)
+	}
+
+	if err := table.Flush(); err != nil {
+		return err
+	}
+
+	for _, finding := range verify.Diagnose(results) {
+		findings = append(findings, strings.Join(finding.Subjects, ", ")+": "+finding.Cause+"\n  next: "+strings.Join(finding.Next, "\n  next: "))
+	}
+
+	for _, finding := range findings {
+		out.WriteString("\n" + finding + "\n")
+	}
+
+	out.WriteString("\n" + made.words(flags.dryRun))
+
+	if _, err := io.WriteString(p.stdout, out.String()); err != nil {
+		return fmt.Errorf("standard output: %w", err)
+	}
+
+	switch {
+	case failed > 0:
+		return fmt.Errorf("%s not fit", counted(failed, "certificate does", "certificates do"))
+	case unseen > 0:
+		return exitError{fmt.Errorf("%s not answer over the tailnet", counted(unseen, "endpoint does", "endpoints do")), exitUnseen}
+	}
+
+	return nil
+}
+
+// words say what was made, and how kubectl gets the same.
+func (r *accessResult) words(dryRun bool) string {
+	state := "is new in " + r.path
+
+	switch {
+	case !r.changed:
+		state = "is in " + r.path + " already"
+	case dryRun:
+		state = "would be new in " + r.path
+	}
+
+	server := "https://" + net.JoinHostPort(r.endpoints[0], "6443")
+
+	return fmt.Sprintf(`Context %[1]s %[2]s:
+  talosctl --context %[1]s version
+
+For kubectl, with the credentials of its current context:
+  kubectl config set-cluster %[1]s --server=%[3]s --embed-certs --certificate-authority=<(kubectl config view --raw --minify -o jsonpath='{.clusters[0].cluster.certificate-authority-data}' | base64 -d)
+  kubectl config set-context %[1]s --cluster=%[1]s --user="$(kubectl config view --minify -o jsonpath='{.contexts[0].context.user}')"
+`, r.name, state, server)
+}
+
+func hostInURL(host string) string {
+	if strings.Contains(host, ":") {
+		return "[" + host + "]"
+	}
+
+	return host
+}
