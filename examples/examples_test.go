@@ -130,7 +130,7 @@ func checkFile(t *testing.T, file, got string) {
 	t.Helper()
 
 	if *update {
-		require.NoError(t, os.WriteFile(file, []byte(got), 0o644)) //nolint:gosec // it is documentation
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
 	}
 
 	want, err := os.ReadFile(file)

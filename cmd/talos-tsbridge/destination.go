@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -119,7 +118,7 @@ func (p *program) writeTo(ctx context.Context, to destination, text []byte) erro
 }
 
 func (p *program) writeDescriptor(ctx context.Context, descriptor int, text []byte) error {
-	name, w := "standard output", io.Writer(p.stdout)
+	name, w := "standard output", p.stdout
 
 	if descriptor != stdoutDescriptor {
 		name = fmt.Sprintf("output: /dev/fd/%d", descriptor)

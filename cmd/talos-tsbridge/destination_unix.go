@@ -12,7 +12,7 @@ import (
 
 // isWritable reports whether a descriptor of this process is open for writing.
 func isWritable(descriptor int) bool {
-	mode, err := unix.FcntlInt(uintptr(descriptor), unix.F_GETFL, 0) //nolint:gosec // a number of ours
+	mode, err := unix.FcntlInt(uintptr(descriptor), unix.F_GETFL, 0)
 
 	return err == nil && mode&unix.O_ACCMODE != unix.O_RDONLY
 }
@@ -37,10 +37,10 @@ func isClosed(f *os.File) bool {
 
 // duplicate returns a file to write to a descriptor with, which can be closed.
 func duplicate(descriptor int) (*os.File, error) {
-	other, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0) //nolint:gosec // a number of ours
+	other, err := unix.FcntlInt(uintptr(descriptor), unix.F_DUPFD_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 
-	return os.NewFile(uintptr(other), fmt.Sprintf("/dev/fd/%d", descriptor)), nil //nolint:gosec // a number of the kernel's
+	return os.NewFile(uintptr(other), fmt.Sprintf("/dev/fd/%d", descriptor)), nil
 }

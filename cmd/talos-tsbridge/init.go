@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -94,7 +93,7 @@ func writeNew(path string, text []byte) (err error) {
 		return err
 	}
 
-	_, err = io.WriteString(file, string(text))
+	_, err = file.Write(text)
 
 	return errors.Join(err, file.Close())
 }

@@ -50,7 +50,7 @@ func TestPicture(t *testing.T) {
 	}
 
 	if *updateReference {
-		require.NoError(t, os.WriteFile(pictureText, []byte(strings.TrimSuffix(shown.String(), "\n")), 0o644)) //nolint:gosec // it is documentation
+		require.NoError(t, os.WriteFile(pictureText, []byte(strings.TrimSuffix(shown.String(), "\n")), 0o644))
 	}
 
 	text, err := os.ReadFile(pictureText)

@@ -34,10 +34,10 @@ func TestReference(t *testing.T) {
 
 	if *updateReference {
 		require.NoError(t, os.RemoveAll(referenceFolder))
-		require.NoError(t, os.MkdirAll(referenceFolder, 0o755)) //nolint:gosec // it is documentation
+		require.NoError(t, os.MkdirAll(referenceFolder, 0o755))
 
 		for name, page := range pages {
-			require.NoError(t, os.WriteFile(filepath.Join(referenceFolder, name), []byte(page), 0o644)) //nolint:gosec // as above
+			require.NoError(t, os.WriteFile(filepath.Join(referenceFolder, name), []byte(page), 0o644))
 		}
 	}
 

@@ -359,7 +359,7 @@ func (l *Live) start(key string) {
 
 func (l *Live) goodOnce(key string) error {
 	if l.usedKeys[key] {
-		return fmt.Errorf("authkey already used")
+		return errors.New("authkey already used")
 	}
 
 	l.usedKeys[key] = true
