@@ -37,10 +37,13 @@ func TestDocument(t *testing.T) {
 		assert.Nil(t, legacy.ClusterConfig)
 	}
 
-	for _, version := range []*config.VersionContract{config.TalosVersion1_6, {Major: 1, Minor: 15}, {Major: 2}} {
-		_, err := subnets.Document(version)
-		require.EqualError(t, err, "talos version "+version.String()+" is not supported: use one from v1.7 to v1.14")
-	}
+	_, err = subnets.Document(config.TalosVersion1_6)
+	require.EqualError(t, err, "talos version v1.6 is not supported: use one from v1.7 to v1.14")
+
+	// a newer Talos is taken as the newest
+	newer, err := subnets.Document(&config.VersionContract{Major: 1, Minor: 15})
+	require.NoError(t, err)
+	assert.IsType(t, &k8s.KubeNodeConfigV1Alpha1{}, newer)
 }
 
 func TestNoSubnetsNoDocument(t *testing.T) {

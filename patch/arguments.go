@@ -93,10 +93,12 @@ func (c *composer) composedArguments() []containerboot.Argument {
 	var composed []containerboot.Argument
 
 	if len(c.AdvertiseTags) > 0 {
-		tags, err := tailaddr.ParseTags(c.AdvertiseTags)
+		given, texts := c.placeholders("advertise-tags", c.AdvertiseTags)
+
+		tags, err := tailaddr.ParseTags(given)
 		c.faults.addError(CodeInvalid, "advertise-tags", "`advertise-tags`: ", err)
 
-		composed = append(composed, containerboot.NewArgument("advertise-tags", strings.Join(tags, ",")))
+		composed = append(composed, containerboot.NewArgument("advertise-tags", strings.Join(slices.Concat(tags, texts), ",")))
 	}
 
 	if c.AcceptRoutes != nil {
@@ -108,7 +110,9 @@ func (c *composer) composedArguments() []containerboot.Argument {
 	case server == "":
 		c.removeArgument("login-server")
 	default:
-		if reason := containerboot.CheckURL(server); reason != "" {
+		if text, ok := c.placeholder("login-server", server); ok {
+			server = text
+		} else if reason := containerboot.CheckURL(server); reason != "" {
 			c.faults.add(CodeInvalid, "login-server", "`login-server` %s", reason)
 		}
 
@@ -140,7 +144,9 @@ func (c *composer) removeArgument(name string) {
 func (c *composer) freeArguments(composed []containerboot.Argument) []containerboot.Argument {
 	const option = "extra-arg"
 
-	parsed, err := containerboot.Up.Parse("`"+option+"`", c.ExtraArgs)
+	given, texts := c.placeholders(option, c.ExtraArgs)
+
+	parsed, err := containerboot.Up.Parse("`"+option+"`", given)
 	c.faults.addError(CodeInvalid, option, "", err)
 
 	var free []containerboot.Argument
@@ -171,6 +177,10 @@ func (c *composer) freeArguments(composed []containerboot.Argument) []containerb
 		c.faults.add(CodeConflict, name, "`advertise-exit-node` %s", reason)
 	default:
 		c.faults.add(CodeMissing, option, "`extra-arg` --%s %s", name, reason)
+	}
+
+	for _, text := range texts {
+		free = append(free, containerboot.Argument{Name: text, Tokens: []string{text}})
 	}
 
 	return free

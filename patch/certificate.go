@@ -57,6 +57,8 @@ func magicDNSNames(o *options, faults *Faults) []string {
 		faults.add(CodeInvalid, option, "`magicdns-domain` %s %s: write one such as tail1234.ts.net", quote.Value(given), reason)
 	case hostname == "":
 		faults.add(CodeMissing, option, "`magicdns-domain` makes a name of the hostname, and there is none: set `hostname`, or give the whole name as `cert-san`")
+	case strings.HasPrefix(hostname, placeholderPrefix):
+		faults.add(CodeConflict, option, "`magicdns-domain` makes a name of the `hostname`, which is a placeholder: give the whole name as `cert-san`")
 	case strings.Contains(hostname, "."):
 		faults.add(CodeConflict, option, "`magicdns-domain`: a `hostname` of several labels has another name in MagicDNS: give that as `cert-san`")
 	default:

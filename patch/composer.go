@@ -205,7 +205,9 @@ func (c *composer) setStateDir() {
 
 	dir := *c.StateDir
 
-	if dir == "" {
+	if text, ok := c.placeholder("state-dir", dir); ok {
+		dir = text
+	} else if dir == "" {
 		c.faults.add(CodeInvalid, "state-dir", "`state-dir` is empty, which keeps the state in memory, and the node registers anew at every start: write %s",
 			stateDir)
 	} else if reason := checkPath(dir); reason != "" {
@@ -233,7 +235,9 @@ func (c *composer) setHostname() {
 		return
 	}
 
-	if reason := containerboot.CheckHostname(name); reason != "" {
+	if text, ok := c.placeholder("hostname", name); ok {
+		name = text
+	} else if reason := containerboot.CheckHostname(name); reason != "" {
 		c.faults.add(CodeInvalid, "hostname", "`hostname` %s %s: use letters, digits and dashes, at most %d to a label", quote.Value(name), reason,
 			containerboot.LongestLabel)
 	}
@@ -246,14 +250,20 @@ func (c *composer) setRoutes() {
 		return
 	}
 
-	routes, changed, err := containerboot.ParseRoutes("`advertise-routes`", c.AdvertiseRoutes)
+	given, texts := c.placeholders("advertise-routes", c.AdvertiseRoutes)
+
+	routes, changed, err := containerboot.ParseRoutes("`advertise-routes`", given)
 	c.faults.addError(CodeInvalid, "advertise-routes", "", err)
 
 	for _, note := range changed {
 		c.notes.add(NoteRoutes, "%s", note)
 	}
 
-	c.give("TS_ROUTES", containerboot.JoinRoutes(routes))
+	if text := containerboot.JoinRoutes(routes); text != "" {
+		texts = append([]string{text}, texts...)
+	}
+
+	c.give("TS_ROUTES", strings.Join(texts, ","))
 }
 
 // checkSecrets refuses an otherwise faultless environment with a key where none belongs: in a hostname, which the tailnet

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
@@ -85,6 +86,8 @@ func (c *composer) checkGiven(name, value string) string {
 		c.faults.add(CodeInvalid, option, "variable %s is not a name: use letters, digits and underscores, as in NAME=VALUE", quote.Value(name))
 	case reason != "":
 		c.faults.add(CodeReserved, option, "variable %s %s", name, reason)
+	case strings.HasPrefix(value, placeholderPrefix):
+		value, _ = c.placeholder(option, value)
 	default:
 		if err := containerboot.CheckVariable(containerboot.Variable{Name: name, Value: value}); err != nil {
 			c.faults.add(CodeInvalid, option, "variable %s %s", name, err)

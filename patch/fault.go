@@ -133,6 +133,8 @@ const (
 	NoteAuthEveryStart NoteCode = "auth-every-start"
 	// NoteStateLost: the state directory does not outlive the service.
 	NoteStateLost NoteCode = "state-lost"
+	// NoteNewerTalos: the version of Talos is newer than the newest known, and taken as that.
+	NoteNewerTalos NoteCode = "newer-talos"
 	// NoteKept: a setting of the machine config stays that the patch would have chosen differently.
 	NoteKept NoteCode = "kept"
 	// NoteJoined: a node that has joined does not take a change by itself.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
@@ -12,6 +13,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
@@ -70,6 +72,10 @@ func newPatch(o *options) (*Patch, error) {
 	o.readFiles(&faults)
 
 	p := &Patch{options: o, contract: o.contract, role: o.role}
+
+	if version := pointer.SafeDeref(o.TalosVersion); contract.IsNewer(version) {
+		p.notes.add(NoteNewerTalos, "`talos-version` %s is newer than this version knows: it is taken as %s", version, contract.Newest)
+	}
 
 	p.setReplace(o, &faults)
 	p.setService(o, &faults)

@@ -20,24 +20,35 @@ var (
 	Newest = config.TalosVersion1_14
 )
 
-// Resolve returns the contract to build for: Newest for nil, which is machinery's word for the current one.
+// Resolve returns the contract to build for: Newest for nil, which is machinery's word for the current one, and for a contract
+// that is newer still.
 //
-// It fails for a contract outside of the supported range.
+// It fails for a contract before Oldest.
 func Resolve(contract *config.VersionContract) (*config.VersionContract, error) {
 	if contract == nil || (contract.Major == 0 && contract.Minor == 0) {
 		return Newest, nil
 	}
 
-	if Oldest.Greater(contract) || contract.Greater(Newest) {
+	switch {
+	case Oldest.Greater(contract):
 		return nil, fmt.Errorf("talos version %s is not supported: use one from %s to %s", contract, Oldest, Newest)
+	case contract.Greater(Newest):
+		return Newest, nil
 	}
 
 	return contract, nil
 }
 
+// IsNewer reports whether a version is one after Newest.
+func IsNewer(version string) bool {
+	contract, err := config.ParseContractFromVersion(version)
+
+	return err == nil && contract.Greater(Newest)
+}
+
 // Parse reads a version as talosctl names it, such as v1.14, 1.14 or v1.14.1.
 //
-// It fails for what is no version and for one outside of the supported range.
+// It fails for what is no version and for one before Oldest. One after Newest is taken as Newest.
 func Parse(version string) (*config.VersionContract, error) {
 	contract, err := config.ParseContractFromVersion(version)
 	if err != nil || contract.Major == 0 {
