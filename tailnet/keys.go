@@ -145,8 +145,18 @@ func (c *Client) contradiction(key Key, request KeyRequest) string {
 	return ""
 }
 
+// sameTags compares sets of tags. Their case does not tell them apart: a server may keep them in its own.
 func sameTags(a, b []string) bool {
-	sorted := func(tags []string) []string { return slices.Compact(slices.Sorted(slices.Values(tags))) }
+	sorted := func(tags []string) []string {
+		lower := make([]string, 0, len(tags))
+		for _, tag := range tags {
+			lower = append(lower, strings.ToLower(tag))
+		}
+
+		slices.Sort(lower)
+
+		return slices.Compact(lower)
+	}
 
 	return slices.Equal(sorted(a), sorted(b))
 }
