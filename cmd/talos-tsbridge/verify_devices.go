@@ -25,7 +25,7 @@ type deviceFlags struct {
 func (f *deviceFlags) bindDevices(flags *pflag.FlagSet) {
 	flags.BoolVar(&f.api, "api", false, "look nodes up in the tailnet through the Tailscale API, with the credentials of key mint")
 	flags.StringSliceVar(&f.devices, "device", nil, "look up these names too, a comma-separated `list`; those of --nodes are looked up anyway")
-	flags.StringVar(&f.advertiseTags, "advertise-tags", "", "tags that they should have, a comma-separated `list` (default: those of --patch)")
+	flags.StringVar(&f.advertiseTags, "advertise-tags", "", "tags that they should have, a comma-separated `list` (default: those of --patch, or of the node's own config)")
 }
 
 // lookUp makes the check look the nodes up in the tailnet.
@@ -40,6 +40,7 @@ func (p *program) lookUp(flags *verifyFlags, check *report.Check) error {
 	check.LookUp = func(ctx context.Context) (*devices.Tailnet, error) {
 		return devices.Fetch(ctx, minter, mint.DefaultDescription)
 	}
+
 	var routes []netip.Prefix
 	if check.Wanted != nil {
 		routes = check.Wanted.Routes()
@@ -72,9 +73,23 @@ func (f *deviceFlags) expected(seen []nodes.Node, tags []string, routes []netip.
 	var expected []devices.Expected
 
 	for _, node := range seen {
-		if node.Failure == "" {
-			expected = append(expected, devices.Expected{Name: cmp.Or(node.Hostname(), node.Address), Addresses: node.TailnetAddresses, Tags: tags, Routes: routes})
+		if node.Failure != "" {
+			continue
 		}
+
+		device := devices.Expected{Name: cmp.Or(node.Hostname(), node.Address), Addresses: node.TailnetAddresses, Tags: tags, Routes: routes}
+
+		// what nobody says of a node, its own config says
+		own := nodes.Wanted{Environment: node.Environment}
+		if device.Tags == nil {
+			device.Tags = own.Tags()
+		}
+
+		if device.Routes == nil {
+			device.Routes = own.Routes()
+		}
+
+		expected = append(expected, device)
 	}
 
 	for _, name := range f.devices {

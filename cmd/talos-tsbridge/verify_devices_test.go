@@ -13,6 +13,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
@@ -73,4 +74,25 @@ func TestVerifyNodesInTailnet(t *testing.T) {
 	for _, finding := range found.Findings {
 		assert.NotEqual(t, devices.CodeTags, finding.Code)
 	}
+
+	// without a patch, the node's own config says that it routes to nothing
+	tailnet.SetDevice(tailnet.Devices()[0].ID, func(d *tailnettest.Device) { d.AdvertisedRoutes = []string{"192.168.1.0/24"} })
+
+	var stdout, stderr bytes.Buffer
+
+	code = run(t.Context(), []string{"verify", "--talosconfig", talosconfig, "--nodes", "healthy", "--api", "-o", "json"}, credentials(tailnet),
+		strings.NewReader(""), &stdout, &stderr)
+	assert.Equal(t, exitFailed, code, stderr.String())
+
+	found = report.Report{}
+	require.NoError(t, json.Unmarshal(stdout.Bytes(), &found))
+
+	var codes []verify.Code
+	for _, finding := range found.Findings {
+		codes = append(codes, finding.Code)
+	}
+
+	assert.Contains(t, codes, devices.CodeRoutesPending)
+	assert.Contains(t, codes, devices.CodeRoutesUnexpected)
+	assert.NotContains(t, codes, devices.CodeTags)
 }
