@@ -2,15 +2,16 @@ package fleet
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"reflect"
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
@@ -70,7 +71,7 @@ type Node struct {
 
 // Load reads a file. Its error is [Faults] where the file can be read and is not right.
 func Load(path string) (*File, error) {
-	text, err := os.ReadFile(path)
+	text, err := ctxio.ReadFile(context.Background(), path, ctxio.MaxInput)
 	if err != nil {
 		return nil, fmt.Errorf("bridge file: %w", err)
 	}

@@ -1,9 +1,9 @@
 package fleet
 
 import (
+	"context"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
@@ -238,7 +239,7 @@ func (p *Plan) Config(i int) ([]byte, error) {
 		return nil, fmt.Errorf("node %s has no machine config to be installed with: write config: FILE at the node", node.Name)
 	}
 
-	text, err := os.ReadFile(p.file.relative(node.Config))
+	text, err := ctxio.ReadFile(context.Background(), p.file.relative(node.Config), ctxio.MaxInput)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: config: %w", node.Name, err)
 	}

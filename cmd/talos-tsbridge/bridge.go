@@ -115,9 +115,9 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 		return err
 	}
 
-	file, err := fleet.Load(output.file)
+	file, err := p.loadBridge(ctx, output.file)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 
 	switch {
@@ -207,9 +207,9 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 		return err
 	}
 
-	file, err := fleet.Load(path)
+	file, err := p.loadBridge(ctx, path)
 	if err != nil {
-		return usageError{err}
+		return err
 	}
 
 	command, err := fleet.NewCommand(args...)

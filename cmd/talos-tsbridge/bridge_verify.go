@@ -25,9 +25,9 @@ func (f *bridgeFlags) bindVerify(flags *pflag.FlagSet) {
 
 // newBridgeCheck reads the file. The nodes that are asked are those of the file, or of them those that --nodes names.
 func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosFlags) (*bridgeCheck, error) {
-	file, err := fleet.Load(path)
+	file, err := p.loadBridge(ctx, path)
 	if err != nil {
-		return nil, usageError{err}
+		return nil, err
 	}
 
 	if talos.patchFile != "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
@@ -75,4 +76,23 @@ func (s *configSource) close() {
 	if s.edit != nil {
 		_ = s.edit.Close() // nothing was written through it
 	}
+}
+
+// loadBridge reads a bridge file, or standard input for "-". What is wrong with it is wrong usage.
+func (p *program) loadBridge(ctx context.Context, path string) (*fleet.File, error) {
+	text, err := p.readInput(ctx, "bridge file", path)
+	if err != nil {
+		if context.Cause(ctx) == nil {
+			err = usageError{err}
+		}
+
+		return nil, err
+	}
+
+	file, err := fleet.Parse(path, text)
+	if err != nil {
+		return nil, usageError{err}
+	}
+
+	return file, nil
 }

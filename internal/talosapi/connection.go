@@ -6,12 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	clientconfig "github.com/siderolabs/talos/pkg/machinery/client/config"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
@@ -103,7 +103,7 @@ func (c Connection) Find() (path string, text []byte, err error) {
 	}
 
 	for _, path := range paths {
-		text, err := os.ReadFile(path.Path)
+		text, err := ctxio.ReadFile(context.Background(), path.Path, ctxio.MaxInput)
 		if c.Talosconfig == "" && errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
