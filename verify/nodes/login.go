@@ -58,8 +58,31 @@ type saying struct {
 	form  *regexp.Regexp
 }
 
-// readLog finds in the last lines of a log why a login failed, or returns nil.
+// begins is what containerboot writes at the start of each run.
+const begins = "Starting tailscaled"
+
+// readLog finds in the last lines of a log why a login failed, or returns nil. The latest run that says so counts: an
+// earlier one may have had another document.
 func readLog(lines []string) *Log {
+	end := len(lines)
+
+	for i, line := range slices.Backward(lines) {
+		if i > 0 && !strings.HasSuffix(strings.TrimSpace(line), begins) {
+			continue
+		}
+
+		if found := readRun(lines[i:end]); found != nil {
+			return found
+		}
+
+		end = i
+	}
+
+	return nil
+}
+
+// readRun is [readLog] of one run of the service.
+func readRun(lines []string) *Log {
 	for _, one := range said() {
 		for _, line := range slices.Backward(lines) {
 			if one.form.MatchString(line) {

@@ -17,6 +17,9 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/e2e/tailnet/lab"
 )
 
+// schematic is the one with nothing but the tailscale extension.
+const schematic = "4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b"
+
 // cluster is a tailnet with a LAN on which Talos nodes of one cluster run, and a folder with what talosctl needs for it.
 type cluster struct {
 	*lab.Tailnet
@@ -53,10 +56,19 @@ func (c *cluster) path(name string) string { return filepath.Join(c.folder, name
 func (c *cluster) patch(t testing.TB, key string, flags ...string) []byte {
 	t.Helper()
 
-	flags = append(flags, "--quiet", "--login-server="+c.Control.URL)
-	if !slices.Contains(flags, "--no-node-ip") {
+	has := func(name string) bool {
+		return slices.ContainsFunc(flags, func(flag string) bool { return strings.HasPrefix(flag, name) })
+	}
+
+	if !has("--login-server=") {
+		flags = append(flags, "--login-server="+c.Control.URL)
+	}
+
+	if !has("--no-node-ip") {
 		flags = append(flags, "--node-ip-subnet="+lab.LANPrefix)
 	}
+
+	flags = append(flags, "--quiet")
 
 	command := lab.Bridge(key, flags...)
 	command.Stderr = new(bytes.Buffer)
@@ -72,6 +84,7 @@ func (c *cluster) patch(t testing.TB, key string, flags ...string) []byte {
 func (c *cluster) genConfig(outputType, output string, flags ...string) []string {
 	return slices.Concat([]string{
 		"gen", "config", "lab", "https://" + c.endpoint.LANAddress + ":6443", "--with-secrets", c.path("secrets.yaml"),
+		"--install-image", "factory.talos.dev/metal-installer/" + schematic + ":" + talosVersion,
 		"--with-cluster-discovery=false", "--with-docs=false", "--with-examples=false", "--additional-sans", c.endpoint.LANAddress,
 		"--output-types", outputType, "--output", output, "--force",
 	}, flags)
@@ -171,8 +184,7 @@ func (c *cluster) apply(t testing.TB, n *node, config []byte, flags ...string) {
 func (c *cluster) bridge(t testing.TB, environment []string, args ...string) (stdout, stderr []byte, code int) {
 	t.Helper()
 
-	command := c.LAN.Command(slices.Concat([]string{lab.Programs.Bridge}, args)...)
-	command.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.folder, "TALOSCONFIG=" + c.talosconfig}, environment)
+	command := c.bridgeCommand(environment, args...)
 
 	var says bytes.Buffer
 
@@ -187,6 +199,13 @@ func (c *cluster) bridge(t testing.TB, environment []string, args ...string) (st
 	}
 
 	return stdout, says.Bytes(), 0
+}
+
+func (c *cluster) bridgeCommand(environment []string, args ...string) *exec.Cmd {
+	command := c.LAN.Command(slices.Concat([]string{lab.Programs.Bridge}, args)...)
+	command.Env = slices.Concat([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.folder, "TALOSCONFIG=" + c.talosconfig}, environment)
+
+	return command
 }
 
 // spec is what a node says about a resource of a kind, or about the one with an ID.

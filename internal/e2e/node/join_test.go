@@ -33,8 +33,12 @@ func (a arguments) nodeIP() string {
 // What the patch is for, on a control plane: it joins as asked, Kubernetes knows it by its LAN address, and etcd
 // advertises that one.
 func TestControlPlane(t *testing.T) {
+	t.Parallel()
+
 	c := newCluster(t)
-	n := c.controlPlane(t, c.Control.SingleUseKey(t), "--advertise-tags=tag:k8s", "--advertise-routes=10.55.0.0/16", "--etcd-subnet="+lab.LANPrefix)
+	key := c.Control.ReusableKey(t)
+	flags := []string{"--advertise-tags=tag:k8s", "--advertise-routes=10.55.0.0/16", "--etcd-subnet=" + lab.LANPrefix}
+	n := c.controlPlane(t, key, flags...)
 	address := n.joined(t)
 
 	c.Control.Knows(t, lab.Device{
@@ -50,8 +54,10 @@ func TestControlPlane(t *testing.T) {
 	})
 
 	t.Run("the node IP follows the patch", func(t *testing.T) {
-		config := c.config(t, "controlplane", c.patch(t, c.Control.SingleUseKey(t), "--role=controlplane", "--hostname=lab-cp-1"))
-		without := c.config(t, "controlplane", c.patch(t, c.Control.SingleUseKey(t), "--role=controlplane", "--hostname=lab-cp-1", "--no-node-ip"))
+		// The document of the extension does not change, so nothing restarts meanwhile.
+		flags := append(flags, "--role=controlplane", "--hostname=lab-cp-1")
+		config := c.config(t, "controlplane", c.patch(t, key, flags...))
+		without := c.config(t, "controlplane", c.patch(t, key, append(flags, "--no-node-ip")...))
 
 		c.apply(t, n, without)
 		becomes(t, c, n, "nodeips", "kubelet", address.String(), addresses.String)
@@ -63,10 +69,7 @@ func TestControlPlane(t *testing.T) {
 	})
 
 	t.Run("a restart of the service keeps the address", func(t *testing.T) {
-		before, _, err := n.containerboot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := n.serving(t)
 
 		if _, err := c.talosctl("service", "ext-tailscale", "restart"); err != nil {
 			t.Fatal(err)
@@ -80,12 +83,9 @@ func TestControlPlane(t *testing.T) {
 	})
 
 	t.Run("a changed document is followed, an unchanged one restarts nothing", func(t *testing.T) {
-		before, _, err := n.containerboot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		before := n.serving(t)
 
-		config := c.config(t, "controlplane", c.patch(t, c.Control.SingleUseKey(t), "--role=controlplane", "--hostname=lab-cp-2"))
+		config := c.config(t, "controlplane", c.patch(t, key, "--role=controlplane", "--hostname=lab-cp-2"))
 		c.apply(t, n, config)
 
 		if environment := n.restarted(t, before); !slices.Contains(environment, "TS_HOSTNAME=lab-cp-2") {
@@ -94,10 +94,7 @@ func TestControlPlane(t *testing.T) {
 
 		n.joined(t)
 
-		after, _, err := n.containerboot()
-		if err != nil {
-			t.Fatal(err)
-		}
+		after := n.serving(t)
 
 		c.apply(t, n, config)
 		time.Sleep(3 * time.Second)

@@ -24,11 +24,12 @@ import (
 type node struct {
 	*lab.Namespace
 
-	data    string // volumes and the node's own layer over the root
-	cgroup  string
-	console *lab.Journal
-	command *exec.Cmd // the run of machined, or nil
-	done    chan struct{}
+	hostname string
+	data     string // volumes and the node's own layer over the root
+	cgroup   string
+	console  *lab.Journal
+	command  *exec.Cmd // the run of machined, or nil
+	done     chan struct{}
 }
 
 // plugNode makes the place of a node on the LAN. It is switched off.
@@ -45,7 +46,7 @@ func plugNode(t testing.TB, lan *lab.LAN, hostname string) *node {
 		t.Fatal(err)
 	}
 
-	n := &node{Namespace: lan.Plug(t), data: data, cgroup: filepath.Join(cgroups, filepath.Base(data)), console: &lab.Journal{}}
+	n := &node{Namespace: lan.Plug(t), hostname: hostname, data: data, cgroup: filepath.Join(cgroups, filepath.Base(data)), console: &lab.Journal{}}
 
 	t.Cleanup(func() {
 		n.off(t)
@@ -237,6 +238,20 @@ func (n *node) containerboot() (pid int, environment []string, err error) {
 	return 0, nil, fmt.Errorf("no containerboot runs on the node")
 }
 
+// serving waits until the service runs, and gives its process.
+func (n *node) serving(t testing.TB) (pid int) {
+	t.Helper()
+
+	n.restarted(t, 0)
+
+	pid, _, err := n.containerboot()
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	return pid
+}
+
 // restarted waits until the service has another process than the one before, and its environment.
 func (n *node) restarted(t testing.TB, before int) []string {
 	t.Helper()
@@ -258,22 +273,15 @@ func (n *node) restarted(t testing.TB, before int) []string {
 }
 
 // tailscale runs tailscale on the node's own tailscaled.
-func (n *node) tailscale(t testing.TB, args ...string) []byte {
-	t.Helper()
-
+func (n *node) tailscale(args ...string) ([]byte, error) {
 	pid, _, err := n.containerboot()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 
-	socket := fmt.Sprintf("--socket=/proc/%d/root/var/run/tailscale/tailscaled.sock", pid)
+	socket := fmt.Sprintf("--socket=/proc/%d/root/run/tailscale/tailscaled.sock", pid)
 
-	output, err := exec.Command(filepath.Join(lab.Programs.Extension, "tailscale"), slices.Concat([]string{socket}, args)...).Output()
-	if err != nil {
-		t.Fatalf("tailscale %v: %v", args, err)
-	}
-
-	return output
+	return output(exec.Command(filepath.Join(lab.Programs.Extension, "tailscale"), slices.Concat([]string{socket}, args)...))
 }
 
 func lastLines(text string, count int) string {

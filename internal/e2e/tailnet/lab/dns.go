@@ -1,8 +1,10 @@
 package lab
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/netip"
 	"testing"
@@ -13,11 +15,14 @@ import (
 
 // Resolve asks the tailnet's resolver from inside the namespace.
 func (n *Namespace) Resolve(name string) (dnsmessage.RCode, []netip.Addr, error) {
+	return n.Ask("udp4", "100.100.100.100:53", name, dnsmessage.TypeA)
+}
+
+// Ask asks a resolver from inside the namespace, over udp4 or tcp4.
+func (n *Namespace) Ask(network, server, name string, kind dnsmessage.Type) (dnsmessage.RCode, []netip.Addr, error) {
 	question := dnsmessage.Message{
-		Header: dnsmessage.Header{ID: 1, RecursionDesired: true},
-		Questions: []dnsmessage.Question{{
-			Name: dnsmessage.MustNewName(name), Type: dnsmessage.TypeA, Class: dnsmessage.ClassINET,
-		}},
+		Header:    dnsmessage.Header{ID: 1, RecursionDesired: true},
+		Questions: []dnsmessage.Question{{Name: dnsmessage.MustNewName(name), Type: kind, Class: dnsmessage.ClassINET}},
 	}
 
 	packet, err := question.Pack()
@@ -25,36 +30,14 @@ func (n *Namespace) Resolve(name string) (dnsmessage.RCode, []netip.Addr, error)
 		return 0, nil, err
 	}
 
-	var connection net.Conn
-
-	if err := n.Inside(func() (err error) {
-		connection, err = net.Dial("udp4", "100.100.100.100:53")
-
-		return err
-	}); err != nil {
-		return 0, nil, err
-	}
-
-	defer connection.Close()
-
-	if err := connection.SetDeadline(time.Now().Add(5 * time.Second)); err != nil {
-		return 0, nil, err
-	}
-
-	if _, err := connection.Write(packet); err != nil {
-		return 0, nil, err
-	}
-
-	buffer := make([]byte, 1500)
-
-	size, err := connection.Read(buffer)
+	answered, err := n.exchange(network, server, packet)
 	if err != nil {
 		return 0, nil, err
 	}
 
 	var answer dnsmessage.Message
 
-	if err := answer.Unpack(buffer[:size]); err != nil {
+	if err := answer.Unpack(answered); err != nil {
 		return 0, nil, err
 	}
 
@@ -65,12 +48,59 @@ func (n *Namespace) Resolve(name string) (dnsmessage.RCode, []netip.Addr, error)
 	var addresses []netip.Addr
 
 	for _, record := range answer.Answers {
-		if a, ok := record.Body.(*dnsmessage.AResource); ok {
-			addresses = append(addresses, netip.AddrFrom4(a.A))
+		switch record := record.Body.(type) {
+		case *dnsmessage.AResource:
+			addresses = append(addresses, netip.AddrFrom4(record.A))
+		case *dnsmessage.AAAAResource:
+			addresses = append(addresses, netip.AddrFrom16(record.AAAA))
 		}
 	}
 
 	return answer.RCode, addresses, nil
+}
+
+func (n *Namespace) exchange(network, server string, packet []byte) ([]byte, error) {
+	var connection net.Conn
+
+	if err := n.Inside(func() (err error) {
+		connection, err = net.DialTimeout(network, server, 5*time.Second)
+
+		return err
+	}); err != nil {
+		return nil, err
+	}
+
+	defer connection.Close()
+
+	if err := connection.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+		return nil, err
+	}
+
+	buffer := make([]byte, 1500)
+
+	if network == "udp4" {
+		if _, err := connection.Write(packet); err != nil {
+			return nil, err
+		}
+
+		size, err := connection.Read(buffer)
+
+		return buffer[:size], err
+	}
+
+	// Over TCP the length comes first.
+	if _, err := connection.Write(append(binary.BigEndian.AppendUint16(nil, uint16(len(packet))), packet...)); err != nil {
+		return nil, err
+	}
+
+	if _, err := io.ReadFull(connection, buffer[:2]); err != nil {
+		return nil, err
+	}
+
+	answer := make([]byte, binary.BigEndian.Uint16(buffer))
+	_, err := io.ReadFull(connection, answer)
+
+	return answer, err
 }
 
 // DenyNames answers every question inside the namespace with NXDOMAIN, as the

@@ -81,6 +81,9 @@ func (p *Process) EndsWithin(limit time.Duration) bool {
 	}
 }
 
+// Interrupt sends what a user's Ctrl-C does.
+func (p *Process) Interrupt() error { return p.Command.Process.Signal(syscall.SIGINT) }
+
 // Stop asks the program to end, and ends it if it does not. What it has started
 // and left behind is ended in any case.
 func (p *Process) Stop() {
