@@ -131,7 +131,8 @@ func TestLoadAndConfig(t *testing.T) {
 	t.Parallel()
 
 	dir := t.TempDir()
-	require.NoError(t, os.WriteFile(filepath.Join(dir, "bridge.yaml"), []byte("nodes:\n  a: {config: a.yaml}\n  b: {}\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "bridge.yaml"), []byte("nodes:\n  a: {config: a.yaml}\n  b: {configFiles: {/etc/tailscale/x: x.json}}\n"), 0o600))
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.json"), []byte("{}\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("machine: {}\n"), 0o600))
 
 	file, err := fleet.Load(filepath.Join(dir, "bridge.yaml"))
@@ -139,6 +140,8 @@ func TestLoadAndConfig(t *testing.T) {
 
 	plan, err := file.Plan(fleet.PlanOptions{})
 	require.NoError(t, err)
+
+	assert.Equal(t, map[string]string{"/etc/tailscale/x": filepath.Join(dir, "x.json")}, plan.Settings(1).ConfigFiles)
 
 	text, err := plan.Config(0)
 	require.NoError(t, err, "the folder is that of the file")

@@ -8,6 +8,7 @@ import (
 	"runtime"
 	"slices"
 
+	"github.com/siderolabs/go-pointer"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
@@ -137,7 +138,16 @@ func (p *Plan) Settings(i int) patch.Settings {
 		settings = settings.Merge(patch.Settings{Hostname: &node.Name})
 	}
 
-	return settings.Merge(node.Settings).Merge(p.over)
+	settings = settings.Merge(node.Settings)
+
+	// files that the bridge file names are beside it, those that flags name where they say
+	settings.ConfigFiles = p.file.relativeAll(settings.ConfigFiles)
+
+	if settings.ServeConfig != nil {
+		settings.ServeConfig = pointer.To(p.file.relative(*settings.ServeConfig))
+	}
+
+	return settings.Merge(p.over)
 }
 
 // faultsOf turns what is wrong with the patch of a node into faults of the file.
@@ -245,6 +255,19 @@ func (p *Plan) Config(i int) ([]byte, error) {
 	}
 
 	return text, nil
+}
+
+func (f *File) relativeAll(files map[string]string) map[string]string {
+	if len(files) == 0 || f.unnamed {
+		return files
+	}
+
+	found := make(map[string]string, len(files))
+	for mount, name := range files {
+		found[mount] = f.relative(name)
+	}
+
+	return found
 }
 
 // relative returns the path of a file that is named in the bridge file.

@@ -10,7 +10,7 @@ import (
 )
 
 // Files is a sink that writes the patch of each node to a file NAME.yaml, which its owner alone can read and which is there
-// as a whole or not at all.
+// as a whole or not at all. What is lost with the power of the machine is made again.
 type Files struct {
 	// Dir is the folder, which is there already or is made for its owner alone.
 	Dir string
@@ -51,5 +51,5 @@ func (f *Files) Deliver(ctx context.Context, delivery *Delivery) error {
 		return err
 	}
 
-	return atomicfile.Write(f.Path(delivery.Node), text, ownerOnly)
+	return atomicfile.WriteUnsynced(f.Path(delivery.Node), text, ownerOnly)
 }

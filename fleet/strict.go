@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -216,9 +217,18 @@ func resolved(node *yaml.Node) *yaml.Node {
 	return node
 }
 
-// fieldsOf returns the types of the fields of a struct by their names in YAML, those of embedded structs among them.
+// known keeps what fieldsOf returned: there are three types, and a node of one of them ten thousand times.
+var known sync.Map
+
+// fieldsOf returns the types of the fields of a struct by their names in YAML, those of embedded structs among them. The
+// caller does not change it.
 func fieldsOf(want reflect.Type) map[string]reflect.Type {
+	if fields, ok := known.Load(want); ok {
+		return fields.(map[string]reflect.Type) //nolint:forcetypeassert // nothing else is stored
+	}
+
 	fields := map[string]reflect.Type{}
+	defer known.Store(want, fields)
 
 	for field := range structFields(want) {
 		fields[field.name] = field.Type

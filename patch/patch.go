@@ -57,9 +57,23 @@ func (p *Patch) WithKey(key authkey.Key) (*Patch, error) {
 	}
 
 	o := *p.options
+	before := o.AuthKey
 	o.AuthKey = key
 
+	// what is checked depends on the kind of the key alone: where that leaves it as it was, nothing needs to be checked again
+	if isOrdinary(before) && isOrdinary(key) {
+		same := *p
+		same.options, same.service.key = &o, key
+
+		return &same, nil
+	}
+
 	return newPatch(&o)
+}
+
+// isOrdinary reports whether a key is one that nothing depends on but its presence.
+func isOrdinary(key authkey.Key) bool {
+	return key.Kind() == authkey.KindAuth || key.Kind() == authkey.KindPlaceholder
 }
 
 var errZero = errors.New("the zero patch is none: make one with patch.New")

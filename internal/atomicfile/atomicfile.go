@@ -16,6 +16,16 @@ import (
 //
 // Data and name are on the disk when Write returns.
 func Write(path string, data []byte, permissions fs.FileMode) error {
+	return write(path, data, permissions, true)
+}
+
+// WriteUnsynced is [Write] for many files that are made again easily: what is on the disk after the machine loses its power
+// may be of any time, and a file may be empty then.
+func WriteUnsynced(path string, data []byte, permissions fs.FileMode) error {
+	return write(path, data, permissions, false)
+}
+
+func write(path string, data []byte, permissions fs.FileMode, synced bool) error {
 	target, err := filepath.EvalSymlinks(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		target, err = path, nil
@@ -35,12 +45,16 @@ func Write(path string, data []byte, permissions fs.FileMode) error {
 		}
 	}
 
-	file, err := create(target, data, func(file *os.File) error { return file.Chmod(permissions) })
+	file, err := create(target, data, synced, func(file *os.File) error { return file.Chmod(permissions) })
 	if err != nil {
 		return err
 	}
 
-	return rename(file, target)
+	if err := rename(file, target, synced); err != nil || !synced {
+		return err
+	}
+
+	return nil
 }
 
 func mustBeRegular(path string, info fs.FileInfo) error {
@@ -56,7 +70,7 @@ func mustBeRegular(path string, info fs.FileInfo) error {
 
 // create makes a file beside target, which holds data and is as dress makes it, and returns its name. A failure leaves
 // none.
-func create(target string, data []byte, dress func(*os.File) error) (name string, err error) {
+func create(target string, data []byte, synced bool, dress func(*os.File) error) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
 	if err != nil {
 		return "", err
@@ -78,15 +92,23 @@ func create(target string, data []byte, dress func(*os.File) error) (name string
 		return "", err
 	}
 
+	if !synced {
+		return file.Name(), nil
+	}
+
 	return file.Name(), file.Sync()
 }
 
 // rename gives the file its name, and removes it when that fails.
-func rename(file, target string) error {
+func rename(file, target string, synced bool) error {
 	if err := os.Rename(file, target); err != nil {
 		_ = os.Remove(file) // the first error is the one to report
 
 		return err
+	}
+
+	if !synced {
+		return nil
 	}
 
 	return syncDirectory(filepath.Dir(target))

@@ -106,7 +106,7 @@ func (e *Edit) read(limit int64) error {
 	}
 
 	// so that what cannot be kept is known before anything is done for the result
-	trial, err := create(e.target, nil, e.dress)
+	trial, err := create(e.target, nil, true, e.dress)
 	if err != nil {
 		return err
 	}
@@ -122,7 +122,7 @@ func (e *Edit) Text() []byte { return e.text }
 //
 // It fails if the file is no longer as it was read. An edit in the instant between this look and the renaming is lost.
 func (e *Edit) Replace(data []byte) error {
-	file, err := create(e.target, data, e.dress)
+	file, err := create(e.target, data, true, e.dress)
 	if err != nil {
 		return err
 	}
@@ -131,7 +131,7 @@ func (e *Edit) Replace(data []byte) error {
 		return errors.Join(err, os.Remove(file))
 	}
 
-	return rename(file, e.target)
+	return rename(file, e.target, true)
 }
 
 func (e *Edit) unchanged() error {
