@@ -407,7 +407,7 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error) error {
 	switch {
 	case unseen != nil:
-		return refuse(CodeNotJoined, fmt.Sprintf("the node does not answer any more: %s", tidy(unseen)),
+		return refuse(CodeNotJoined, "the node does not answer any more: "+tidy(unseen),
 			"look whether it runs; what it was given for a try, it takes back by itself")
 	case last == nil:
 		return c.notJoined(ctx, "the node was not seen on the tailnet")

@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -39,7 +40,7 @@ func (r NodeReport) Diff() (string, error) {
 func withoutSecrets(config []byte) (coreconfig.Provider, error) {
 	provider, err := configloader.NewFromBytes(config, configloader.WithNoValidation())
 	if err != nil {
-		return nil, fmt.Errorf("the change cannot be shown: the config has what this version does not know")
+		return nil, errors.New("the change cannot be shown: the config has what this version does not know")
 	}
 
 	return provider.RedactSecrets(secret.Redacted), nil

@@ -239,7 +239,8 @@ func (w *lineWriter) flush() error {
 		return nil
 	}
 
-	left := append(w.left, '\n')
+	w.left = append(w.left, '\n')
+	left := w.left
 	w.left = nil
 
 	return w.write(left)

@@ -51,7 +51,7 @@ func (s *strict) check(node *yaml.Node, want reflect.Type, path string) {
 		return
 	}
 
-	switch want.Kind() { //nolint:exhaustive // the other kinds do not occur in the file
+	switch want.Kind() {
 	case reflect.Pointer:
 		s.check(node, want.Elem(), path)
 	case reflect.Struct:
@@ -173,7 +173,7 @@ func (s *strict) checkList(node *yaml.Node, want reflect.Type, path string) {
 	}
 }
 
-const secretMessage = "holds what looks like a key: no secret belongs into this file; write authKey: {source: ...} and give the key by a variable or a file" //nolint:gosec // it is none
+const secretMessage = "holds what looks like a key: no secret belongs into this file; write authKey: {source: ...} and give the key by a variable or a file"
 
 func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 	if node.Kind != yaml.ScalarNode {
@@ -196,7 +196,7 @@ func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 
 // form says what a kind of value is written as.
 func form(want reflect.Type) string {
-	switch want.Kind() { //nolint:exhaustive // the other kinds do not occur in the file
+	switch want.Kind() {
 	case reflect.Bool:
 		return "true or false"
 	case reflect.Uint16:

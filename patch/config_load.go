@@ -223,7 +223,7 @@ func unreadable(file *machineconfig.File, err error) error {
 	if located, ok := errors.AsType[*yaml.LoadErrors](err); ok && len(located.Errors) > 0 {
 		line = located.Errors[0].Mark.Line
 	} else if all := lineInError.FindAllStringSubmatch(text, -1); len(all) > 0 {
-		line, _ = strconv.Atoi(all[len(all)-1][1]) //nolint:errcheck // the expression finds digits alone
+		line, _ = strconv.Atoi(all[len(all)-1][1])
 	}
 
 	d, path := file.KeyAt(line)

@@ -41,7 +41,7 @@ func machineryConfigs(t testing.TB) map[string][]byte {
 			return nil //nolint:nilerr // no machine config of a node
 		}
 
-		name, _ := filepath.Rel(root, path) //nolint:errcheck // it is below
+		name, _ := filepath.Rel(root, path)
 		configs[name] = text
 
 		return nil

@@ -76,8 +76,8 @@ func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, jud
 
 	secured := tls.Client(conn, &tls.Config{
 		ServerName:         target.host,
-		MinVersion:         tls.VersionTLS10, //nolint:gosec // to tell an old server from a broken one; nothing secret is sent
-		InsecureSkipVerify: true,             //nolint:gosec // judged here, where the certificate at fault can be named
+		MinVersion:         tls.VersionTLS10,
+		InsecureSkipVerify: true, //nolint:gosec // judged here, where the certificate at fault can be named
 		NextProtos:         []string{"h2", "http/1.1"},
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 			certificates = parseAll(raw)

@@ -263,7 +263,7 @@ func (p Proxy) connect(ctx context.Context, conn net.Conn, address string) (net.
 
 	buffered := bufio.NewReader(io.LimitReader(conn, maxHeader))
 
-	response, err := http.ReadResponse(buffered, request)
+	response, err := http.ReadResponse(buffered, request) //nolint:bodyclose // an answer to CONNECT has none
 	if err != nil {
 		return nil, fmt.Errorf("%w at %s does not speak HTTP", ErrProxy, p)
 	}

@@ -60,7 +60,7 @@ func keepOwner(path string, file *os.File, of fs.FileInfo) error {
 func syncDirectory(path string) error {
 	directory, err := os.Open(path)
 	if err != nil {
-		return nil //nolint:nilerr // one that may be written to but not read
+		return nil
 	}
 
 	defer directory.Close() //nolint:errcheck // nothing was written

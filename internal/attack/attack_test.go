@@ -56,7 +56,7 @@ func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
 
 	start := *seed
 	if start == 0 {
-		start = rand.Uint64() //nolint:gosec // a test
+		start = rand.Uint64()
 	}
 
 	program := build(t)
@@ -76,7 +76,7 @@ func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
 			defer os.RemoveAll(dir) //nolint:errcheck // the folder of the test goes too
 
 			one(t.Context(), &run{
-				Rand: rand.New(rand.NewPCG(start, uint64(i))), number: i, program: program, dir: dir, tally: counts, //nolint:gosec // a test
+				Rand: rand.New(rand.NewPCG(start, uint64(i))), number: i, program: program, dir: dir, tally: counts,
 			})
 
 			counts.guard.Lock()
@@ -104,7 +104,7 @@ var buildOnce = sync.OnceValues(func() (string, error) {
 
 	path := filepath.Join(dir, "talos-tsbridge")
 
-	output, err := exec.Command("go", "build", "-o", path, "github.com/talos-tsbridge/talos-tsbridge/cmd/talos-tsbridge").CombinedOutput() //nolint:noctx // short
+	output, err := exec.Command("go", "build", "-o", path, "github.com/talos-tsbridge/talos-tsbridge/cmd/talos-tsbridge").CombinedOutput()
 	if err != nil {
 		return "", fmt.Errorf("%w: %s", err, output)
 	}

@@ -51,7 +51,7 @@ func TestTalosctl(t *testing.T) {
 		}
 
 		script, way := wayToTalosctl(r)
-		command := exec.CommandContext(ctx, "bash", append([]string{"-c", script, "bash", r.program, *talosctl, filepath.Join(dir, version+".yaml"), made}, args...)...) //nolint:gosec // a test
+		command := exec.CommandContext(ctx, "bash", append([]string{"-c", script, "bash", r.program, *talosctl, filepath.Join(dir, version+".yaml"), made}, args...)...)
 		command.Dir = r.dir
 		command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + r.dir}, env...)
 		// signals go to the program alone, by the name of its process

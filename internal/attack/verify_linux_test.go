@@ -36,7 +36,7 @@ func TestVerify(t *testing.T) {
 
 		defer server.close()
 
-		port := server.listener.Addr().(*net.TCPAddr).Port //nolint:forcetypeassert,errcheck // it is one
+		port := server.listener.Addr().(*net.TCPAddr).Port
 		target := fmt.Sprintf(pick(r, "https://vault.test:%d/@127.0.0.1", "https://127.0.0.1:%d/", "https://localhost:%d/v1", "tcp://127.0.0.1:%d"), port)
 		args := []string{"verify", "--timeout", pick(r, "1s", "1s", "1s", "4s"), target}
 
@@ -109,13 +109,13 @@ type evilServer struct {
 }
 
 func newEvilServer(r *run) (*evilServer, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // at once
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 
 	s := &evilServer{run: r, listener: listener}
-	s.config = &tls.Config{Certificates: []tls.Certificate{s.certificate()}, MinVersion: tls.VersionTLS12} //nolint:gosec // an old server
+	s.config = &tls.Config{Certificates: []tls.Certificate{s.certificate()}, MinVersion: tls.VersionTLS12}
 	s.answer = s.chooseAnswer()
 	plain := r.chance(8)
 
@@ -138,7 +138,7 @@ func newEvilServer(r *run) (*evilServer, error) {
 				}
 
 				secured := tls.Server(connection, s.config)
-				if secured.Handshake() == nil { //nolint:noctx // it has a deadline
+				if secured.Handshake() == nil {
 					s.answer(secured)
 				}
 			}()
@@ -249,7 +249,7 @@ func flood(connection net.Conn, text string) {
 
 // dns serves answers that are wrong in any way, and returns the port.
 func (s *evilServer) dns() int {
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0") //nolint:noctx // at once
+	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
 		return 1
 	}
@@ -293,5 +293,5 @@ func (s *evilServer) dns() int {
 		}
 	}()
 
-	return packets.LocalAddr().(*net.UDPAddr).Port //nolint:forcetypeassert,errcheck // it is one
+	return packets.LocalAddr().(*net.UDPAddr).Port
 }

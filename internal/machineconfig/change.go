@@ -302,7 +302,7 @@ func (w *writer) changeMapping(c *change, s slot, p place, path []any) {
 	removed := map[int]bool{}
 	existing := map[string]bool{}
 
-	for i := 0; i < len(p.node.Content)/2; i++ {
+	for i := range len(p.node.Content) / 2 {
 		key := resolve(p.node.Content[2*i]).Value
 
 		inner := c.keys[key]

@@ -2,6 +2,7 @@ package machineconfig_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -49,7 +50,7 @@ func values(t testing.TB, text []byte) []any {
 		var value any
 
 		err := decoder.Decode(&value)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return found
 		}
 

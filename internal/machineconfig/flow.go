@@ -24,7 +24,7 @@ func (w *writer) changeFlowMapping(c *change, p place, removed map[int]bool, add
 
 	var elements []element
 
-	for i := 0; i < len(p.node.Content)/2; i++ {
+	for i := range len(p.node.Content) / 2 {
 		e := w.entry(p, i)
 		elements = append(elements, element{start: e.key.start, end: e.value.end, remove: removed[i]})
 
@@ -162,9 +162,7 @@ func (w *writer) addBelow(end, line int, added []string, separator string) {
 
 // removeElements removes elements with their commas. Comments between them stay.
 func (w *writer) removeElements(elements []element, last int) {
-	for i := 0; i < len(elements); i++ {
-		e := elements[i]
-
+	for i, e := range elements {
 		switch {
 		case !e.remove:
 		case i > last && last >= 0 && !w.hasComment(elements[last].end, elements[len(elements)-1].end):
