@@ -229,7 +229,8 @@ func setAddress(ts *testscript.TestScript, _ bool, args []string) {
 // setRoutes sets the routes of a device: routes NAME ADVERTISED ENABLED.
 func setRoutes(ts *testscript.TestScript, _ bool, args []string) {
 	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) {
-		d.AdvertisedRoutes, d.EnabledRoutes = strings.Split(args[1], ","), strings.Split(args[2], ",")
+		list := func(text string) []string { return strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) }
+		d.AdvertisedRoutes, d.EnabledRoutes = list(args[1]), list(args[2])
 	})
 }
 

@@ -143,6 +143,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	}
 
 	if err == nil {
+		p.foresee(ctx, flags, plan, report)
 		err = p.restoreNames(ctx, flags, plan, report)
 	}
 
