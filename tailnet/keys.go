@@ -83,8 +83,10 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 
 		answer, err = c.official.Keys().CreateAuthKey(ctx, body)
 
+		failure, failed := errors.AsType[*Error](err)
+
 		switch {
-		case Is(err, ReasonRateLimited):
+		case failed && failure.step == stepCreate && failure.Reason == ReasonRateLimited:
 			created.Repeated = true
 		case err == nil && (answer.ID == "" || answer.Key == ""):
 			err = errors.New("the answer holds no key")

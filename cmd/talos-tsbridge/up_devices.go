@@ -63,29 +63,32 @@ func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, 
 		return
 	}
 
-	key := flags.key
-	key.quiet = true
-
-	client, err := p.readyClient(ctx, &key)
-	if err != nil {
-		p.note("the tailnet was not looked at: " + err.Error())
-
-		return
-	}
-
-	all, err := client.Devices(ctx)
-	if err != nil {
-		p.note("the tailnet was not looked at: " + err.Error())
-
-		return
-	}
-
 	var joined []devices.Expected
 
 	for i, node := range report.Nodes {
 		if hostname := pointer.SafeDeref(plan.Settings(i).Hostname); len(node.TailnetAddresses) > 0 {
 			joined = append(joined, expectedOf(plan, i, hostname, node.TailnetAddresses))
 		}
+	}
+
+	if len(joined) == 0 {
+		return
+	}
+
+	key := flags.key
+	key.quiet = true
+
+	client, err := p.readyClient(ctx, &key)
+
+	var all []tailnet.Device
+	if err == nil {
+		all, err = client.Devices(ctx)
+	}
+
+	if err != nil {
+		p.note("the tailnet was not looked at: " + err.Error())
+
+		return
 	}
 
 	for _, finding := range devices.Diagnose(&devices.Tailnet{Devices: all}, joined, client.Now()) {
