@@ -155,6 +155,14 @@ func TestClientCertificate(t *testing.T) {
 		}
 	}
 
+	// some finish the handshake and refuse the request
+	picky := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{chain(p.leaf, p.intermediate)}, ClientAuth: tls.RequestClientCert}, func(conn *tls.Conn) {
+		_, _ = conn.Read(make([]byte, 4096))
+		_, _ = conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n"))
+	})
+	refused := check(t, &verify.Checker{CAs: p.trusted}, httpsTo("vault.test", netip.MustParseAddrPort(picky)))
+	assert.Equal(t, []verify.Code{verify.CodeClientCertificate}, codes(verify.Diagnose(refused)))
+
 	// its own certificate is looked at first
 	server := serveTLS(t, &tls.Config{Certificates: []tls.Certificate{chain(p.leaf)}, ClientAuth: tls.RequireAnyClientCert, MaxVersion: tls.VersionTLS12}, answer)
 	result := check(t, &verify.Checker{CAs: p.trusted}, httpsTo("vault.test", netip.MustParseAddrPort(server)))[0]

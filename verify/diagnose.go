@@ -163,7 +163,7 @@ func (e evidence) explain(r Result) []Finding {
 func (e evidence) warnings(r Result) []Finding {
 	const firstServerError = 500
 
-	found := r.TLS.warnings(r.Kind)
+	found := r.TLS.warnings(r.Kind, r.Status)
 
 	if isForeign(r) {
 		found = append(found, explainForeign(r))

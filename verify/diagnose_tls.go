@@ -243,14 +243,18 @@ func explainVersion(r Result, said string) Finding {
 }
 
 // warnings are what there is to say about the TLS of a target that was reached.
-func (s *TLS) warnings(kind Kind) []Finding {
+//
+// Some servers (nginx) finish the handshake without a certificate of the client and refuse the request.
+func (s *TLS) warnings(kind Kind, status int) []Finding {
 	if s == nil {
 		return nil
 	}
 
 	var found []Finding
 
-	if s.ClientCertificateNeeded && kind != KindTalos && kind != KindKube { // those always want one
+	refused := s.ClientCertificate && slices.Contains([]int{400, 401, 403, 495, 496}, status)
+
+	if (s.ClientCertificateNeeded || refused) && kind != KindTalos && kind != KindKube { // those always want one
 		found = append(found, Finding{
 			Code: CodeClientCertificate, Cause: "the server is reached, and wants a certificate of the client (mutual TLS) before it answers",
 			Next: []string{"nothing, where that is meant: what a client with its certificate gets is not checked here, its way to the server is", "see it with curl --cert FILE --key FILE"},

@@ -137,7 +137,11 @@ func matrixServers(t *testing.T, host string) ([]matrixServer, *x509.CertPool) {
 	return []matrixServer{
 		{"refused", verify.CodeRefused, closedPort(t).String()},
 		{"dropped", silentServer, ""},
-		{"reset", verify.CodeClosed, serveTCP(t, func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0); _ = conn.Close() }).String()},
+		{"reset", verify.CodeClosed, serveTCP(t, func(conn net.Conn) {
+			_, _ = conn.Read(make([]byte, 1))
+			_ = conn.(*net.TCPConn).SetLinger(0)
+			_ = conn.Close()
+		}).String()},
 		{"slow", verify.CodeTLSStalled, serveTCP(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }).String()},
 		{"TLS 1.2", "", with(good, func(c *tls.Config) { c.MaxVersion = tls.VersionTLS12 })},
 		{"TLS 1.3", "", with(good, func(c *tls.Config) { c.MinVersion = tls.VersionTLS13 })},

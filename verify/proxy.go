@@ -74,6 +74,14 @@ func (p Proxy) String() string {
 	return p.scheme + "://" + p.address
 }
 
+// IsLocal reports whether the proxy is on this machine.
+func (p Proxy) IsLocal() bool {
+	host, _, _ := net.SplitHostPort(p.address)
+	address, err := netip.ParseAddr(host)
+
+	return host == "localhost" || err == nil && address.IsLoopback()
+}
+
 // Dial is a [DialFunc] that goes through the proxy. Names are resolved by the proxy.
 func (p Proxy) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", p.address)

@@ -353,6 +353,11 @@ func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
 
 	switch f.proxy {
 	case "":
+		// the variables of HTTP alone are often a company's proxy to the internet; tailscaled's is on this machine
+		if other, err := verify.ParseProxy(cmp.Or(env["HTTPS_PROXY"], env["https_proxy"], env["HTTP_PROXY"], env["http_proxy"])); named == "" && err == nil && other.IsLocal() {
+			ambient, ambientErr = other, nil
+		}
+
 		if ambientErr == nil {
 			checker.UnusedProxy = ambient.String()
 		}

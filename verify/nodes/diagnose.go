@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -137,8 +138,8 @@ func (d *diagnosis) extension() {
 		d.fault(CodeConfigMissing, "there is no ExtensionServiceConfig document named tailscale, and the extension waits for one",
 			"patch the node's machine config with what talos-tsbridge prints: talosctl patch mc --patch @/dev/stdin")
 	case !d.service():
-	case lastValues(d.Environment)["TS_USERSPACE"] == "true":
-		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE=true, without a network device: pods do not reach the tailnet through the node",
+	case isUserspace(d.Node):
+		d.fault(CodeUserspace, "tailscaled runs with TS_USERSPACE="+lastValues(d.Environment)["TS_USERSPACE"]+", in userspace mode without a network device: pods do not reach the tailnet through the node",
 			"leave --userspace out of the patch")
 	case !d.hasAddress() && !d.unread(QuestionAddresses):
 		d.notIn(CodeNoTailnetAddress, "the service runs, and tailscale0 has no address of a tailnet", []string{
@@ -146,6 +147,19 @@ func (d *diagnosis) extension() {
 			"look for the node in the admin console, and approve it there if it waits; else give it a new auth key",
 		})
 	}
+}
+
+// isUserspace reports whether tailscaled runs without a network device. The extension says that it does not; containerboot
+// takes a value that is not a boolean for its own default, which is that it does.
+func isUserspace(n Node) bool {
+	value, set := lastValues(n.Environment)["TS_USERSPACE"]
+	if !set {
+		return false
+	}
+
+	userspace, err := strconv.ParseBool(value)
+
+	return err != nil || userspace
 }
 
 func (d *diagnosis) hasAddress() bool {
@@ -321,7 +335,7 @@ func (d *diagnosis) config() {
 	if differences := d.wanted.drift(d.Node); len(differences) > 0 {
 		d.fault(CodeDrift, "the configuration on the node is not the wanted one: "+strings.Join(differences, "; "),
 			"apply the patch again, in place of the old one",
-			"a change of TS_EXTRA_ARGS takes one start with TS_AUTH_ONCE=false and without TS_AUTHKEY to have an effect")
+			"a change of TS_EXTRA_ARGS takes one start with TS_AUTH_ONCE=false and without TS_AUTHKEY to have an effect, with --reset where a flag was removed")
 	}
 }
 
