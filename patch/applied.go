@@ -66,7 +66,11 @@ func (p *Patch) Apply(c *Config) (*Applied, error) {
 		return a, nil
 	}
 
-	return a, c.shift(a.prove(edit))
+	if err := a.prove(edit); err != nil {
+		return nil, c.shift(err)
+	}
+
+	return a, nil
 }
 
 // prove reads the result again: everything that is not ours has to be the same, and Talos has to take it as it took the

@@ -5,6 +5,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
@@ -50,6 +51,21 @@ func (o *options) resolve() error {
 	}
 
 	return faults.err()
+}
+
+// noteNewer notes what is of a Talos that this version does not know.
+func (p *Patch) noteNewer(o *options) {
+	if version := pointer.SafeDeref(o.TalosVersion); contract.IsNewer(version) {
+		p.notes.add(NoteNewerTalos, "talos version %s is newer than %s, the newest known: the patch has the form of that", quote.Value(version), contract.Newest)
+	}
+
+	if o.base == nil {
+		return
+	}
+
+	for _, kind := range o.base.UnknownKinds() {
+		p.notes.add(NoteNewerTalos, "the machine config has a document %s, which talos %s does not know: it is kept as it is", machineconfig.KindName(kind), contract.Newest)
+	}
 }
 
 // useBase fills in what the base says and the settings do not.

@@ -177,6 +177,8 @@ const (
 	NoteFirewall NoteCode = "firewall"
 	// NoteStockImage: the install image holds no system extension.
 	NoteStockImage NoteCode = "stock-image"
+	// NoteNewerTalos: the version or the machine config is of a Talos newer than the newest known, and taken as that.
+	NoteNewerTalos NoteCode = "newer-talos"
 	// NoteInstallImage: the install image is not in the patch.
 	NoteInstallImage NoteCode = "install-image"
 )

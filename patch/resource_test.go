@@ -51,3 +51,21 @@ func TestParseConfigOfResource(t *testing.T) {
 	_, err = patch.ParseConfig([]byte(resource("192.0.2.10", "v1alpha1", "machine:\n  type: worker\n  tokn: a\n")))
 	require.ErrorContains(t, err, "machine.tokn (line 10)")
 }
+
+// What is of a newer Talos is taken as the newest known, and said.
+func TestNewerTalos(t *testing.T) {
+	t.Parallel()
+
+	text := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
+	text = append(text, "---\napiVersion: v1beta2\nkind: TeleportConfig\nspeed:   warp # nine\n"...)
+	config := parse(t, text)
+	assert.Equal(t, []string{"TeleportConfig"}, config.UnknownKinds())
+
+	for _, option := range []patch.Option{patch.WithTalosVersion("v1.15.2"), patch.WithTalosVersion("v2.0"), patch.WithBase(config)} {
+		made, err := patch.New(option, patch.WithAuthKey(parseKey(t, exampleKey)))
+		require.NoError(t, err)
+		assert.Equal(t, "v1.14", made.Contract().String())
+		assert.Contains(t, codesOf(made.Notes()), patch.NoteNewerTalos)
+		assert.Contains(t, string(applied(t, made, text)), "---\napiVersion: v1beta2\nkind: TeleportConfig\nspeed:   warp # nine\n")
+	}
+}
