@@ -53,12 +53,8 @@ func (o *options) resolve() error {
 	return faults.err()
 }
 
-// noteNewer notes what is of a Talos that this version does not know.
-func (p *Patch) noteNewer(o *options) {
-	if version := pointer.SafeDeref(o.TalosVersion); contract.IsNewer(version) {
-		p.notes.add(NoteNewerTalos, "talos version %s is newer than %s, the newest known: the patch has the form of that", quote.Value(version), contract.Newest)
-	}
-
+// noteUnknown notes documents of the base that are of a Talos newer than this version knows.
+func (p *Patch) noteUnknown(o *options) {
 	if o.base == nil {
 		return
 	}

@@ -133,7 +133,7 @@ const (
 	NoteAuthEveryStart NoteCode = "auth-every-start"
 	// NoteStateLost: the state directory does not outlive the service.
 	NoteStateLost NoteCode = "state-lost"
-	// NoteNewerTalos: the version of Talos is newer than the newest known, and taken as that.
+	// NoteNewerTalos: the version, or a document of the machine config, is of a Talos newer than the newest known.
 	NoteNewerTalos NoteCode = "newer-talos"
 	// NoteKept: a setting of the machine config stays that the patch would have chosen differently.
 	NoteKept NoteCode = "kept"
@@ -177,8 +177,6 @@ const (
 	NoteFirewall NoteCode = "firewall"
 	// NoteStockImage: the install image holds no system extension.
 	NoteStockImage NoteCode = "stock-image"
-	// NoteNewerTalos: the version or the machine config is of a Talos newer than the newest known, and taken as that.
-	NoteNewerTalos NoteCode = "newer-talos"
 	// NoteInstallImage: the install image is not in the patch.
 	NoteInstallImage NoteCode = "install-image"
 )

@@ -86,7 +86,7 @@ func newPatch(o *options) (*Patch, error) {
 	o.readFiles(&faults)
 
 	p := &Patch{options: o, contract: o.contract, role: o.role}
-	p.noteNewer(o)
+	p.noteUnknown(o)
 
 	if version := pointer.SafeDeref(o.TalosVersion); contract.IsNewer(version) {
 		p.notes.add(NoteNewerTalos, "`talos-version` %s is newer than this version knows: it is taken as %s", version, contract.Newest)
