@@ -90,7 +90,7 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 		return err
 	}
 
-	desired, err := desire(c.plan.Settings(c.index), state.Persisted)
+	desired, err := desire(c.plan.Settings(c.index), state.Persisted, c.up.KeepKey)
 	if err != nil {
 		return refuse(CodeConfig, tidy(err))
 	}

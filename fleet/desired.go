@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -28,7 +29,9 @@ type desired struct {
 
 // desire applies the settings to a config. The config says the contract: what the file says of it is for configs that are
 // generated.
-func desire(settings patch.Settings, before []byte) (*desired, error) {
+//
+// The key that is in it goes, unless it is to be kept.
+func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, error) {
 	settings.TalosVersion = nil
 
 	config, err := patch.ParseConfig(before)
@@ -37,6 +40,16 @@ func desire(settings patch.Settings, before []byte) (*desired, error) {
 	}
 
 	d := &desired{settings: settings, config: config, before: config.Bytes()}
+
+	if kept := environmentOf(d.before)[authkey.EnvAuthKey]; keepKey && kept != "" {
+		if settings.AuthKey, err = authkey.Parse(kept, authkey.AllowClientSecret()); err != nil {
+			return nil, errors.New("the key that is to be kept cannot be read: it is in a file of the service, or no key")
+		}
+
+		d.final, err = d.apply(settings)
+
+		return d, err
+	}
 
 	final, err := d.apply(settings)
 	if err != nil {
