@@ -312,8 +312,8 @@ func (p *program) release(ctx context.Context, quiet bool, leases ...*keyLease) 
 
 		failed[orphan.Key.ID] = true
 
-		p.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s: %v",
-			orphan.Key.ID, errors.Unwrap(orphan)))
+		p.say("error", fmt.Sprintf("the key was not delivered and could not be revoked, revoke it with talos-tsbridge key revoke %s (it is described %q): %v",
+			orphan.Key.ID, orphan.Key.Description, errors.Unwrap(orphan)))
 	}
 
 	for _, lease := range open {
