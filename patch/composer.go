@@ -82,14 +82,6 @@ func (c *composer) readTarget() {
 	c.files = slices.Clone(document.ServiceConfigFiles)
 }
 
-func orDefault[T any](given *T, otherwise T) T {
-	if given == nil {
-		return otherwise
-	}
-
-	return *given
-}
-
 // give sets a variable that an option gives.
 func (c *composer) give(name, value string) {
 	c.given[name] = true

@@ -247,7 +247,7 @@ func TestDocumentsAreWhatBytesSay(t *testing.T) {
 			loaded, err := configpatcher.LoadPatch(text)
 			require.NoError(t, err)
 
-			assert.Equal(t, loaded.(patchDocuments).Documents(), mine.Documents(), "%s %s", c.name, contract) //nolint:forcetypeassert // a strategic merge patch
+			assert.Equal(t, loaded.(patchDocuments).Documents(), mine.Documents(), "%s %s", c.name, contract)
 		}
 	}
 }
@@ -267,8 +267,8 @@ func TestDocumentsAreTheCallersOwn(t *testing.T) {
 	documents, err := made.Documents()
 	require.NoError(t, err)
 
-	documents[0].(*extensions.ServiceConfigV1Alpha1).ServiceEnvironment[1] = "CHANGED=true"          //nolint:forcetypeassert // as above
-	documents[1].(*k8s.KubeNodeConfigV1Alpha1).NodeIPConfig.NodeIPValidSubnets[0] = "203.0.113.0/24" //nolint:forcetypeassert // as above
+	documents[0].(*extensions.ServiceConfigV1Alpha1).ServiceEnvironment[1] = "CHANGED=true"
+	documents[1].(*k8s.KubeNodeConfigV1Alpha1).NodeIPConfig.NodeIPValidSubnets[0] = "203.0.113.0/24"
 
 	after, err := made.Bytes()
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ func loadEnvironment(t *testing.T, made *patch.Patch) []string {
 		t.Fatalf("Talos refuses %q: %v", text, err)
 	}
 
-	for _, document := range loaded.(patchDocuments).Documents() { //nolint:forcetypeassert // a strategic merge patch
+	for _, document := range loaded.(patchDocuments).Documents() {
 		if service, ok := document.(*extensions.ServiceConfigV1Alpha1); ok {
 			return service.Environment()
 		}
@@ -131,7 +131,7 @@ func FuzzStaticHost(f *testing.F) {
 			t.Fatalf("Talos refuses %q: %v", text, err)
 		}
 
-		for _, document := range loaded.(patchDocuments).Documents() { //nolint:forcetypeassert // a strategic merge patch
+		for _, document := range loaded.(patchDocuments).Documents() {
 			host, ok := document.(*network.StaticHostConfigV1Alpha1)
 			if !ok {
 				continue

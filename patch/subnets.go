@@ -15,7 +15,7 @@ import (
 
 // subnetChanges are what becomes of the lists of subnets in a machine config: a nil list stays as it is.
 type subnetChanges struct {
-	nodeIP, etcd             []string
+	nodeIP                   []string
 	removeNodeIP, removeEtcd bool
 }
 
@@ -99,7 +99,7 @@ func (p *Patch) finalNodeIP(o *options) []string {
 
 // checkCluster looks at the subnets beside those of the cluster: Talos takes no node IP from pod and service subnets.
 func (p *Patch) checkCluster(o *options, faults *Faults, given bool) {
-	positives, _ := split(p.finalNodeIP(o))
+	positives := positive(p.finalNodeIP(o))
 	reserved := slices.Concat(o.base.PodCIDRs(), o.base.ServiceCIDRs())
 
 	inside := slices.DeleteFunc(slices.Clone(positives), func(positive netip.Prefix) bool {
@@ -171,7 +171,7 @@ func (p *Patch) setDefaultEtcd(o *options) {
 		p.etcd = subnets
 	}
 
-	positives, _ := split(p.etcd.Strings())
+	positives := positive(p.etcd.Strings())
 	if isBroad := slices.ContainsFunc(positives, func(p netip.Prefix) bool { return p.Bits() == 0 }); isBroad {
 		p.notes.add(NoteEtcdAll, "etcd advertises every address of the node outside of the tailnet, public ones too, and not the first alone: name the subnet of "+
 			"the LAN with `etcd-subnet` or `node-ip-subnet`")
@@ -185,7 +185,7 @@ func (p *Patch) noteTailnet(o *options) {
 		lists = append(lists, o.target.etcdSubnets()...)
 	}
 
-	positives, _ := split(lists)
+	positives := positive(lists)
 
 	i := slices.IndexFunc(positives, func(p netip.Prefix) bool {
 		return slices.ContainsFunc(tailaddr.Ranges(), func(r netip.Prefix) bool { return cidr.Contains(r, p) })
@@ -208,7 +208,7 @@ func (p *Patch) noteOwnLAN(o *options) {
 
 	inArguments, _ := containerboot.Find(arguments, "advertise-routes")
 	routes, _, _ := containerboot.ParseRoutes("", []string{p.service.environment.Get("TS_ROUTES"), inArguments})
-	lan, _ := split(p.finalNodeIP(o))
+	lan := positive(p.finalNodeIP(o))
 
 	for _, route := range routes {
 		if i := slices.IndexFunc(lan, func(l netip.Prefix) bool { return l.Bits() > 0 && l.Overlaps(route) }); i >= 0 {
@@ -230,23 +230,17 @@ func (p *Patch) addNotes(code NoteCode, subject string, subnets nodeip.Subnets) 
 	}
 }
 
-// split reads a list of subnets as Talos has it. What cannot be read is left out.
-func split(list []string) (positives, negatives []netip.Prefix) {
+// positive returns what a list of subnets takes in, of those that can be read, and not what it excludes.
+func positive(list []string) []netip.Prefix {
+	var positives []netip.Prefix
+
 	for _, text := range list {
-		text, negative := strings.CutPrefix(text, "!")
-
-		prefix, err := netip.ParsePrefix(text)
-
-		switch {
-		case err != nil:
-		case negative:
-			negatives = append(negatives, prefix.Masked())
-		default:
+		if prefix, err := netip.ParsePrefix(text); err == nil {
 			positives = append(positives, prefix.Masked())
 		}
 	}
 
-	return positives, negatives
+	return positives
 }
 
 func joinPrefixes(prefixes []netip.Prefix) string {

@@ -61,5 +61,5 @@ func listenWithoutBacklog(t *testing.T) netip.AddrPort {
 
 	require.IsType(t, &syscall.SockaddrInet4{}, bound)
 
-	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(bound.(*syscall.SockaddrInet4).Port)) //nolint:forcetypeassert // see above
+	return netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(bound.(*syscall.SockaddrInet4).Port))
 }

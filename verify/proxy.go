@@ -171,7 +171,7 @@ func (p Proxy) socks(conn net.Conn, address string) error {
 	} else if err == nil {
 		request = append(append(request, 4), ip.AsSlice()...)
 	} else {
-		request = append(append(request, 3, byte(len(host))), host...) //nolint:gosec // names are at most 253 long
+		request = append(append(request, 3, byte(len(host))), host...)
 	}
 
 	request = binary.BigEndian.AppendUint16(request, uint16(port))

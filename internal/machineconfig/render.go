@@ -3,7 +3,6 @@ package machineconfig
 import (
 	"cmp"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v4"
@@ -284,7 +283,5 @@ func quotesOf(n *yaml.Node) yaml.Style {
 	return common
 }
 
-// mapping returns a mapping of keys and values in turn.
-func mapping(content ...*yaml.Node) *yaml.Node {
-	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Content: slices.Clone(content)}
-}
+// mapping returns an empty mapping.
+func mapping() *yaml.Node { return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"} }

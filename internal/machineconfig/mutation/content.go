@@ -82,7 +82,7 @@ func addService(rng *rand.Rand, text string) string {
 
 func insertDocument(rng *rand.Rand, text, document string) string {
 	if places := strings.Count(text, "\n---\n"); places > 0 && rng.IntN(2) == 0 {
-		parts := strings.SplitAfterN(text, "\n", -1)
+		parts := strings.SplitAfter(text, "\n")
 		for i, line := range parts {
 			if line == "---\n" && rng.IntN(places) == 0 {
 				return strings.Join(parts[:i], "") + document + strings.Join(parts[i:], "")
