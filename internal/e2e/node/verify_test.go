@@ -137,13 +137,7 @@ func TestVerifyJoinedNode(t *testing.T) {
 	})
 
 	t.Run("a role that may not read the document", func(t *testing.T) {
-		reader := c.path("reader")
-		if _, err := c.talosctl("config", "new", "--roles=os:reader", reader); err != nil {
-			t.Fatal(err)
-		}
-
-		c.talosctlHere(t, nil, "--talosconfig", reader, "config", "endpoint", n.LANAddress)
-		c.finds(t, n, 3, []string{"node-unread"}, "--talosconfig="+reader)
+		c.finds(t, n, 3, []string{"node-unread"}, "--talosconfig="+c.talosconfigOf(t, "os:reader"))
 	})
 
 	t.Run("switched off", func(t *testing.T) {
