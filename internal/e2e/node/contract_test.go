@@ -123,4 +123,3 @@ func (c *cluster) talosconfigOf(t testing.TB, role string) string {
 
 	return file
 }
-
