@@ -19,14 +19,15 @@ type Applied struct {
 	redacted func() []byte
 }
 
-// Apply puts the patch into a machine config. Unlike Talos's own patching, which appends lists, it replaces what an earlier
-// patch set, so that applying it again changes nothing.
+// Apply puts the patch into a machine config. Unlike Talos's own patching, which appends lists, it sets what was given, so that
+// applying it again changes nothing.
 //
-//   - The environment of the tailscale service becomes that of the patch, and with it an earlier auth key goes. Variables
-//     that the patch does not set are kept after it, and so are config files at other paths.
-//   - Of KubeNodeConfig, or machine.kubelet, only the node IP changes; of cluster.etcd only the advertised subnets.
-//   - Nameservers, the filter of KubeSpan and the image are replaced; certificate names and static hosts join those that
-//     are there. Firewall rules are refused for a config that does not block by default.
+//   - What was given wins, variable by variable and argument by argument; what was not given stays as the config has it; only what
+//     is in neither gets its default. A setting that has a variable and a flag has one value, where it is given.
+//   - A key takes the place of every earlier way to log in. Without one the config's way stays; [WithoutAuthKey] takes it out.
+//   - The subnets of the node IP, and of etcd, stay where the config has them; where those of the node IP let an address of the tailnet
+//     in, the exclusion is added. A static host has the given addresses and no others; names of certificates join those there.
+//   - [WithUnset] takes out what it names. What is kept and would stop the service is a [Fault] that says how to take it out.
 //   - Everything else keeps its bytes, in the documents that change too: comments, indentation, quotes, block scalars, line
 //     ends, a byte order mark, documents of kinds that this version does not know. Apply proves that of each result before
 //     it returns it.

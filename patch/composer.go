@@ -61,6 +61,7 @@ func newService(o *options) (service, notes, Faults) {
 		key: o.AuthKey, keyMount: pointer.SafeDeref(o.AuthKeyMount), environment: c.environment, files: c.files, port: c.port(),
 	}
 	made.forwardIPv6 = c.forwardsIPv6()
+	made.acceptsRoutes = containerboot.IsTrue(c.arguments, "accept-routes")
 
 	return made, c.notes, c.faults
 }
@@ -90,6 +91,10 @@ func (c *composer) give(name, value string) {
 
 // isElsewhere reports whether a setting is given by a flag of tailscale up in place of its variable.
 func (c *composer) isElsewhere(variable string) bool {
+	if !c.environment.Has(containerboot.UpVariable) {
+		return false
+	}
+
 	for _, spelling := range containerboot.Spellings() {
 		if spelling.Variable == variable {
 			arguments, _ := c.environment.UpArguments()

@@ -20,13 +20,27 @@
 //		patch.WithNodeIPSubnets("192.168.1.0/24"),
 //	)
 //
+// Choices are data too: [Settings] holds all of them, from YAML or JSON, mergeable and comparable; [WithSettings] makes an option of
+// it, and [Choices] describes each field. [Patch.WithKey] is the same patch with another key, so that everything is checked before a
+// key is made.
+//
+// # Machine configs
+//
 // Talos appends the lists of a patch to those of the config, so the bytes of a patch are for a config that does not hold
-// one of ours yet. [Patch.Apply] puts a patch in the place of an earlier one, on every contract; [WithReplace] makes bytes
-// that do, where Talos can. [WithBase] takes from a config what a patch for it has to know.
+// one of ours yet; [WithReplace] makes bytes that replace, where Talos can. [Patch.Apply] puts a patch into a config that has been
+// parsed by [ParseConfig], on every contract: what was given is changed, everything else keeps its bytes, and only what the config
+// does not have gets its default. [WithTarget] tells [New] the config, so that faults of the two together are found at once;
+// [WithBase] takes from a config what a patch for others like it has to know.
+//
+// # Faults and notes
+//
+// The error of [New] is a [Faults]: each [Fault] has a code and the name of the choice that it lies in. What is worth knowing and no
+// fault is a [Note], with a code too. Texts name choices in backquotes, for a caller to write them as its users know them.
 //
 // # Stability
 //
-// The same options and contract give the same bytes within a major version. The texts of errors and notes may change.
+// The same options and contract give the same bytes within a major version, and codes keep their meaning. The texts of errors and
+// notes may change. Signatures with types of Talos's machinery follow that module.
 //
 // # Security
 //

@@ -118,7 +118,12 @@ func (c *composer) whole() containerboot.Environment {
 func (c *composer) checkWhole() {
 	environment := c.whole()
 
-	for _, problem := range containerboot.Fatal(environment) {
+	var problems []containerboot.Problem
+	if c.earlier != nil || len(c.Env) > 0 { // what options compose is in order
+		problems = containerboot.Fatal(environment)
+	}
+
+	for _, problem := range problems {
 		kept := slices.DeleteFunc(slices.Clone(problem.Variables), func(name string) bool { return c.given[name] || !c.earlier.Has(name) })
 
 		switch {
@@ -164,27 +169,30 @@ func (c *composer) faultInConfig(variables []string, text string) {
 // forwardsIPv6 reports whether the node has to forward IPv6 packets, and says so. containerboot exits over routes and
 // destinations when the kernel does not; for an exit node tailscale only warns, and the IPv6 traffic of its clients goes nowhere.
 func (c *composer) forwardsIPv6() bool {
-	reasons := map[string]func() bool{
-		"an IPv6 route": c.hasIPv6Route,
-		"an exit node, which takes IPv6 traffic too": func() bool { return containerboot.IsTrue(c.arguments, "advertise-exit-node") },
-		"an IPv6 destination": func() bool {
-			return containerboot.IsIPv6(c.environment.Get("TS_DEST_IP")) || containerboot.IsIPv6(c.environment.Get("TS_TAILNET_TARGET_IP"))
-		},
+	reason := ""
+
+	switch {
+	case containerboot.IsIPv6(c.environment.Get("TS_DEST_IP")), containerboot.IsIPv6(c.environment.Get("TS_TAILNET_TARGET_IP")):
+		reason = "an IPv6 destination"
+	case c.hasIPv6Route():
+		reason = "an IPv6 route"
+	case containerboot.IsTrue(c.arguments, "advertise-exit-node"):
+		reason = "an exit node, which takes IPv6 traffic too,"
+	default:
+		return false
 	}
 
-	for _, reason := range sortedKeys(reasons) {
-		if reasons[reason]() {
-			c.notes.add(NoteForwarding, "%s needs forwarding, so the patch sets the sysctl %s=1", reason, forwardingSysctl)
+	c.notes.add(NoteForwarding, "%s needs forwarding, so the patch sets the sysctl %s=1", reason, forwardingSysctl)
 
-			return true
-		}
-	}
-
-	return false
+	return true
 }
 
 func (c *composer) hasIPv6Route() bool {
 	inArguments, _ := containerboot.Find(c.arguments, "advertise-routes")
+	if inArguments == "" && c.environment.Get("TS_ROUTES") == "" {
+		return false
+	}
+
 	routes, _, _ := containerboot.ParseRoutes("", []string{c.environment.Get("TS_ROUTES"), inArguments})
 
 	return slices.ContainsFunc(routes, func(r netip.Prefix) bool { return r.Addr().Is6() })

@@ -1,8 +1,10 @@
 package patch_test
 
 import (
+	"errors"
 	"fmt"
 
+	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
@@ -92,4 +94,57 @@ func ExampleNew_faults() {
 	// hostname "lab_worker_1" contains a character that no DNS label has: use letters, digits and dashes, at most 63 to a label
 	// extra-arg "false" belongs to no flag: write the value of a flag as --NAME=VALUE
 	// extra-arg --accept-routes: use accept-routes instead
+}
+
+// The ten lines that a program needs: an ExtensionServiceConfig from options. A golden test of its own holds the bytes still: they
+// change in a major version only.
+func Example_service() {
+	p, err := patch.New(patch.WithHostname("lab-1"), patch.WithAdvertiseTags("tag:k8s"), patch.WithoutNodeIP())
+	if err != nil {
+		fmt.Println(err)
+
+		return
+	}
+
+	text, err := p.Bytes()
+	fmt.Print(string(text), err)
+	// Output:
+	// apiVersion: v1alpha1
+	// kind: ExtensionServiceConfig
+	// name: tailscale
+	// environment:
+	//     - TS_AUTH_ONCE=true
+	//     - TS_STATE_DIR=/var/lib/tailscale
+	//     - TS_HOSTNAME=lab-1
+	//     - TS_ACCEPT_DNS=false
+	//     - TS_EXTRA_ARGS=--advertise-tags=tag:k8s --accept-routes=false
+	// <nil>
+}
+
+// Choices as data: defaults of a fleet, and what one node has instead.
+func ExampleWithSettings() {
+	defaults := patch.Settings{AdvertiseTags: []string{"tag:k8s"}, NoNodeIP: pointer.To(true)}
+	node := patch.Settings{Hostname: pointer.To("lab-1"), AdvertiseTags: []string{"tag:gpu"}}
+
+	fmt.Println(defaults.Merge(node))
+
+	_, err := patch.New(patch.WithSettings(defaults.Merge(node)))
+	fmt.Println(err)
+	// Output:
+	// {"advertiseTags":["tag:gpu"],"hostname":"lab-1","noNodeIP":true}
+	// <nil>
+}
+
+// Faults have codes, and the name of the choice that they lie in.
+func ExampleFaults() {
+	_, err := patch.New(patch.WithHostname("lab_1"), patch.WithAcceptDNS(true), patch.WithMagicDNSResolver("192.168.1.1"))
+
+	if faults, ok := errors.AsType[patch.Faults](err); ok {
+		for _, fault := range faults {
+			fmt.Println(fault.Option, fault.Code)
+		}
+	}
+	// Output:
+	// hostname invalid
+	// magicdns conflict
 }

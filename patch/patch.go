@@ -88,7 +88,7 @@ func newPatch(o *options) (*Patch, error) {
 	p := &Patch{options: o, contract: o.contract, role: o.role}
 	p.noteUnknown(o)
 
-	if version := pointer.SafeDeref(o.TalosVersion); contract.IsNewer(version) {
+	if version := pointer.SafeDeref(o.TalosVersion); version != "" && contract.IsNewer(version) {
 		p.notes.add(NoteNewerTalos, "`talos-version` %s is newer than this version knows: it is taken as %s", version, contract.Newest)
 	}
 

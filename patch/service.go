@@ -33,6 +33,8 @@ type service struct {
 
 	// forwardIPv6 tells that the node forwards IPv6 packets, for routes or destinations.
 	forwardIPv6 bool
+	// acceptsRoutes tells that it uses routes of others.
+	acceptsRoutes bool
 	// port is that of tailscaled in its arguments, nil where they name none.
 	port *uint16
 }

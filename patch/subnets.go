@@ -201,11 +201,11 @@ func (p *Patch) noteTailnet(o *options) {
 
 // noteOwnLAN says what routes of the tailnet may do to the node's own LAN: tailscale's rules come before those of the LAN.
 func (p *Patch) noteOwnLAN(o *options) {
-	arguments, _ := p.service.environment.UpArguments()
-	if !containerboot.IsTrue(arguments, "accept-routes") {
+	if !p.service.acceptsRoutes {
 		return
 	}
 
+	arguments, _ := p.service.environment.UpArguments()
 	inArguments, _ := containerboot.Find(arguments, "advertise-routes")
 	routes, _, _ := containerboot.ParseRoutes("", []string{p.service.environment.Get("TS_ROUTES"), inArguments})
 	lan := positive(p.finalNodeIP(o))
