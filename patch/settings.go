@@ -164,4 +164,10 @@ func (s Settings) withoutSecrets() Settings {
 // secretVariables hold a secret in any form.
 var secretVariables = map[string]bool{authkey.EnvAuthKey: true, "TS_AUTH_KEY": true, "TS_CLIENT_SECRET": true, "TS_ID_TOKEN": true}
 
-func sortedKeys[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }
+func sortedKeys[V any](m map[string]V) []string {
+	if len(m) == 0 {
+		return nil
+	}
+
+	return slices.Sorted(maps.Keys(m))
+}
