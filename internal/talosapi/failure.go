@@ -32,7 +32,7 @@ func (n *Node) failure(err error) error {
 
 	failure := &Error{Node: n.address, Message: firstLine(err)}
 
-	switch code := status.Code(unwrapped(err)); {
+	switch code := status.Code(Unwrap(err)); {
 	case errors.Is(err, context.Canceled) || code == codes.Canceled:
 		failure.Unreachable, failure.Message = true, "the call to the node was ended"
 	case errors.Is(err, context.DeadlineExceeded) || code == codes.DeadlineExceeded:
@@ -57,7 +57,7 @@ func IsUnreachable(err error) bool {
 
 // firstLine is what an error says, without what may be a secret.
 func firstLine(err error) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(status.Convert(unwrapped(err)).Message()), "\n")
+	line, _, _ := strings.Cut(strings.TrimSpace(status.Convert(Unwrap(err)).Message()), "\n")
 	if secret.Looks(line) {
 		return secret.Redacted
 	}

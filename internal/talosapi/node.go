@@ -187,7 +187,7 @@ func (n *Node) hostname(ctx context.Context, s *State) error {
 		Hostname string `yaml:"hostname"`
 	}
 
-	if err := n.get(ctx, hostnameStatus, &spec); status.Code(unwrapped(err)) == codes.Unavailable {
+	if err := n.get(ctx, hostnameStatus, &spec); status.Code(Unwrap(err)) == codes.Unavailable {
 		return err
 	}
 
@@ -203,7 +203,7 @@ func (n *Node) configs(ctx context.Context, s *State) error {
 
 	for metadata, text := range map[*resource.Metadata]*[]byte{&activeConfig: &s.Active, &persistedConfig: &s.Persisted} {
 		answer, err := n.machinery.COSI.Get(ctx, *metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-		if absent(err) {
+		if IsAbsent(err) {
 			continue
 		}
 
@@ -330,7 +330,7 @@ func serviceOf(info *machine.ServiceInfo) Service {
 // list visits the resources of a kind. A node that does not know the kind has none.
 func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(resource.Resource) error) error {
 	answers, err := n.machinery.COSI.List(ctx, kind, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-	if absent(err) {
+	if IsAbsent(err) {
 		return nil
 	}
 
@@ -350,7 +350,7 @@ func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(reso
 // get reads a resource, which need not be there.
 func (n *Node) get(ctx context.Context, metadata resource.Metadata, into any) error {
 	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-	if absent(err) {
+	if IsAbsent(err) {
 		return nil
 	}
 
@@ -380,8 +380,8 @@ func readSpec(answer resource.Resource, into any) error {
 	return nil
 }
 
-// absent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
-func absent(err error) bool {
+// IsAbsent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
+func IsAbsent(err error) bool {
 	if err == nil {
 		return false
 	}
@@ -390,13 +390,13 @@ func absent(err error) bool {
 		return true
 	}
 
-	said := status.Convert(unwrapped(err))
+	said := status.Convert(Unwrap(err))
 
 	return said.Code() == codes.NotFound || said.Code() == codes.PermissionDenied && strings.Contains(said.Message(), "is not supported")
 }
 
-// unwrapped returns the gRPC error inside of err.
-func unwrapped(err error) error {
+// Unwrap returns the gRPC error inside of err.
+func Unwrap(err error) error {
 	var failure interface{ GRPCStatus() *status.Status }
 	if errors.As(err, &failure) {
 		return failure.GRPCStatus().Err()

@@ -200,6 +200,10 @@ func (d *diagnosis) service() bool {
 	isUp := s.State == running && (d.hasAddress() || d.unread(QuestionAddresses))
 
 	switch {
+	case s.State == finished:
+		d.fault(CodeServiceDown, "the service ext-tailscale was stopped: "+s.Message, "start it: talosctl service ext-tailscale start --nodes "+printable.Word(d.Address))
+
+		return false
 	case s.Restarts > 0 && !isUp && (s.State != running || time.Duration(s.For) < settled):
 		d.notIn(CodeServiceLooping, fmt.Sprintf("the service ext-tailscale fails and is started over and over (%s)", times(s.Restarts)), []string{
 			"look at why it ends, a few lines before the last ones: talosctl logs ext-tailscale --nodes " + printable.Word(d.Address),

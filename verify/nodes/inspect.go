@@ -2,7 +2,6 @@ package nodes
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -190,14 +189,14 @@ func (q *questions) set(change func(*Node)) error {
 
 // note keeps what an answer's error says about the node.
 func (q *questions) note(question Question, err error) {
-	if err == nil || absent(err) {
+	if err == nil || talosapi.IsAbsent(err) {
 		return
 	}
 
 	q.guard.Lock()
 	defer q.guard.Unlock()
 
-	switch code := status.Code(unwrapped(err)); code {
+	switch code := status.Code(talosapi.Unwrap(err)); code {
 	case codes.PermissionDenied:
 		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonRole})
 	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated:
@@ -205,27 +204,6 @@ func (q *questions) note(question Question, err error) {
 	default:
 		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonFailed, Detail: firstLine(err)})
 	}
-}
-
-// absent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
-func absent(err error) bool {
-	if state.IsNotFoundError(err) {
-		return true
-	}
-
-	said := status.Convert(unwrapped(err))
-
-	return said.Code() == codes.NotFound || said.Code() == codes.PermissionDenied && strings.Contains(said.Message(), "is not supported")
-}
-
-// unwrapped returns the gRPC error inside of err.
-func unwrapped(err error) error {
-	var failure interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &failure) {
-		return failure.GRPCStatus().Err()
-	}
-
-	return err
 }
 
 func failureOf(code codes.Code, err error) string {
@@ -242,7 +220,7 @@ func failureOf(code codes.Code, err error) string {
 }
 
 func firstLine(err error) string {
-	line, _, _ := strings.Cut(status.Convert(unwrapped(err)).Message(), "\n")
+	line, _, _ := strings.Cut(status.Convert(talosapi.Unwrap(err)).Message(), "\n")
 	if secret.Looks(line) {
 		return secret.Redacted
 	}
@@ -356,7 +334,11 @@ func (q *questions) services() error {
 	})
 }
 
-const running = "Running"
+// Talos's words for the states of a service that matter here.
+const (
+	running  = "Running"
+	finished = "Finished"
+)
 
 // serviceOf reads the events of a service, which Talos keeps in their order.
 func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {

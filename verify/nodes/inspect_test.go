@@ -234,6 +234,11 @@ func TestBrokenStates(t *testing.T) {
 
 			return nil
 		}, nodes.CodeServiceDown, verify.SeverityFault, "its state is Waiting: the message of Waiting"},
+		{"the service was stopped, and failed before", func(n *talostest.Node) error {
+			n.Services[1] = talostest.TailscaleService(time.Now().Add(-10*time.Second), "Running", "Waiting", "Running", "Finished")
+
+			return withoutAddress(n)
+		}, nodes.CodeServiceDown, verify.SeverityFault, "was stopped"},
 		{"the service loops", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now().Add(-10*time.Second), "Running", "Waiting", "Running", "Waiting", "Running", "Waiting", "Running")
 
