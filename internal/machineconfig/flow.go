@@ -125,7 +125,7 @@ func (w *writer) writeElements(elements []element, after []string, p place) {
 // commentBehind returns where the line ends whose comment is about the last element, when new ones come on lines of their
 // own; 0 otherwise.
 func (w *writer) commentBehind(elements []element, last int, separator string) int {
-	if last < 0 || last != len(elements)-1 || !strings.ContainsFunc(separator, func(r rune) bool { return r == '\n' || r == '\r' }) {
+	if last < 0 || last != len(elements)-1 || !strings.ContainsFunc(separator, func(r rune) bool { return strings.ContainsRune("\n\r\u0085\u2028\u2029", r) }) {
 		return 0
 	}
 
