@@ -18,7 +18,7 @@ func (e evidence) explainName(r Result) Finding {
 	ofTailnet := r.Kind == KindTailnet || isTailnetName(r.Host)
 
 	switch {
-	case magic == OutcomeOK && !ofTailnet && strings.Contains(r.Host, "."):
+	case e.hasSplitDNS(r) && !ofTailnet:
 		return splitDNS(r.Host)
 	case magic == OutcomeOK, e.answersAtAddress(r):
 		return namesNotBridged()
@@ -69,24 +69,42 @@ func nameUnknown() Finding {
 	}
 }
 
-// magicDNS returns what MagicDNS says about the name of a result, in the same place: in the result itself or in that of
-// a target that asks it. It is empty when nobody asked.
+// magicDNS returns how MagicDNS answers for the name of a result. It is empty when nobody asked.
 func (e evidence) magicDNS(r Result) Outcome {
+	if answer := e.magicDNSAnswer(r); answer != nil {
+		return answer.Outcome
+	}
+
+	return ""
+}
+
+// magicDNSAnswer returns what MagicDNS says about the name of a result, in the same place: in the result itself or in that
+// of a target that asks it. It is nil when nobody asked.
+func (e evidence) magicDNSAnswer(r Result) *DNS {
 	if r.MagicDNS != nil {
-		return r.MagicDNS.Outcome
+		return r.MagicDNS
 	}
 
 	for _, other := range e {
 		switch {
 		case other.From != r.From || other.Host != r.Host:
 		case other.MagicDNS != nil:
-			return other.MagicDNS.Outcome
+			return other.MagicDNS
 		case other.DNS != nil && isMagicDNS(other.DNS.Server):
-			return other.DNS.Outcome
+			return other.DNS
 		}
 	}
 
-	return ""
+	return nil
+}
+
+// hasSplitDNS reports whether MagicDNS has the name of a result from a server that the tailnet uses for its domain. A name
+// with a tailnet address is one of the tailnet itself: Headscale's tailnets have domains of their own.
+func (e evidence) hasSplitDNS(r Result) bool {
+	answer := e.magicDNSAnswer(r)
+
+	return answer != nil && answer.Outcome == OutcomeOK && !isTailnetName(r.Host) && strings.Contains(r.Host, ".") &&
+		!slices.ContainsFunc(answer.Addresses, tailaddr.Contains)
 }
 
 // answersAtAddress reports whether the host of a result answers at a tailnet address that was given with it.
@@ -177,7 +195,7 @@ func isPublic(address netip.Addr) bool {
 func (e evidence) explainServer(r Result) Finding {
 	if !isMagicDNS(r.DNS.Server) {
 		if r.Outcome == OutcomeNoSuchName && e.magicDNS(r) == OutcomeOK {
-			if !isTailnetName(r.Host) {
+			if e.hasSplitDNS(r) {
 				return splitDNS(r.Host)
 			}
 

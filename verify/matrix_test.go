@@ -374,6 +374,13 @@ func TestSplitDNS(t *testing.T) {
 			codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeOK), seen(verify.SystemResolver, verify.OutcomeNoSuchName)})))
 		assert.Equal(t, []verify.Code{verify.CodeSplitDNS},
 			codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeOK), seen("10.96.0.10:53", verify.OutcomeNoSuchName)})))
+
+		// a tailnet of Headscale has a domain of its own
+		device := seen(magic, verify.OutcomeOK)
+		device.DNS.Addresses = []netip.Addr{netip.MustParseAddr("100.82.13.87")}
+		assert.Equal(t, []verify.Code{verify.CodeNamesNotBridged},
+			codes(verify.Diagnose([]verify.Result{device, seen("10.96.0.10:53", verify.OutcomeNoSuchName)})))
+
 		assert.Equal(t, []verify.Code{verify.CodeNotMagicDNS}, codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeServFail)})))
 		assert.Equal(t, []verify.Code{verify.CodeNameUnknown}, codes(verify.Diagnose([]verify.Result{seen(magic, verify.OutcomeNoSuchName)})))
 	}

@@ -76,7 +76,7 @@ func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
 			defer os.RemoveAll(dir) //nolint:errcheck // the folder of the test goes too
 
 			one(t.Context(), &run{
-				Rand: rand.New(rand.NewPCG(start, uint64(i))), number: i, program: program, dir: dir, tally: counts,
+				Rand: rand.New(&sharedSource{source: rand.NewPCG(start, uint64(i))}), number: i, program: program, dir: dir, tally: counts,
 			})
 
 			counts.guard.Lock()
@@ -135,6 +135,19 @@ func TestMain(m *testing.M) {
 	}
 
 	os.Exit(code)
+}
+
+// sharedSource is a source of random numbers for a run and the servers that it started.
+type sharedSource struct {
+	guard  sync.Mutex
+	source rand.Source
+}
+
+func (s *sharedSource) Uint64() uint64 {
+	s.guard.Lock()
+	defer s.guard.Unlock()
+
+	return s.source.Uint64()
 }
 
 // run is one attack.

@@ -43,11 +43,18 @@ func IsJWT(text string) bool {
 }
 
 // IsHex reports whether text is hexadecimal and as long as a key: a Headscale key before 0.28 has 48 digits. A number of
-// 64 digits is the digest of an image or of a schematic, which is no secret and is shown often.
+// 64 digits is the digest of an image or of a schematic, which is no secret and is shown often. A random number of that
+// length has both decimal digits and letters.
 func IsHex(text string) bool {
-	const shortest, digest = 32, 64
+	const (
+		shortest, digest = 32, 64
+		decimal, letters = "0123456789", "abcdef"
+	)
 
-	return len(text) >= shortest && len(text) != digest && strings.Trim(strings.ToLower(text), "0123456789abcdef") == ""
+	lower := strings.ToLower(text)
+
+	return len(text) >= shortest && len(text) != digest && strings.Trim(lower, decimal+letters) == "" &&
+		strings.ContainsAny(lower, decimal) && strings.ContainsAny(lower, letters)
 }
 
 var jwt = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)

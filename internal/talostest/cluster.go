@@ -172,12 +172,20 @@ func (c *Cluster) Close() {
 
 // Add adds a node without resources. Its address is what clients call it by, whatever that is.
 func (c *Cluster) Add(address string) *Node {
+	node := newNode()
+	c.put(address, node)
+
+	return node
+}
+
+func newNode() *Node { return &Node{State: state.WrapCore(namespaced.NewState(inmem.Build))} }
+
+// put lets a node be asked. Callers may be asking the cluster already, so what a node is has to be set before.
+func (c *Cluster) put(address string, node *Node) {
 	c.guard.Lock()
 	defer c.guard.Unlock()
 
-	c.nodes[address] = &Node{State: state.WrapCore(namespaced.NewState(inmem.Build))}
-
-	return c.nodes[address]
+	c.nodes[address] = node
 }
 
 // Talosconfig returns a client configuration whose client has a role and, unless it says otherwise, asks these nodes.

@@ -68,7 +68,7 @@ type Applied struct {
 
 // AddLive adds a node with a config on its disk, and starts it. A joined one has its identity already.
 func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
-	live.node = c.Add(live.Address)
+	live.node = newNode()
 	live.node.live = live
 	live.node.Version = "v1.14.1"
 	live.identity = joined
@@ -85,6 +85,8 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 	if live.TailnetAddress == "" {
 		live.TailnetAddress = "100.64.0.9"
 	}
+
+	c.put(live.Address, live.node)
 
 	if !live.NoExtension {
 		if err := live.node.Set(Extension("tailscale")); err != nil {
