@@ -3,4 +3,4 @@
 # config, need no command: "talos-tsbridge up" beside this file brings them to the tailnet, and keeps their keys off their disks.
 set -eu
 talos-tsbridge exec -f bridge.yaml --quiet -- \
-	talosctl apply-config --nodes {{.Address}} --file {{.Role}}.yaml --config-patch @-
+	talosctl apply-config --nodes '{{.Address}}' --file '{{.Role}}.yaml' --config-patch @-
