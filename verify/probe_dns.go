@@ -4,13 +4,13 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
-	"fmt"
 	"net"
 	"net/netip"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
@@ -196,19 +196,12 @@ func haveCommon(some, others []netip.Addr) bool {
 func joinAddresses(addresses []netip.Addr) string {
 	const most = 8
 
-	texts := make([]string, 0, most+1)
-
-	for i, address := range addresses {
-		if i == most {
-			texts = append(texts, fmt.Sprintf("and %d more", len(addresses)-most))
-
-			break
-		}
-
+	texts := make([]string, 0, len(addresses))
+	for _, address := range addresses {
 		texts = append(texts, address.String())
 	}
 
-	return strings.Join(texts, ", ")
+	return strings.Join(printable.First(most, texts), ", ")
 }
 
 // serverDetail is what the detail of a server's failure begins with.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -255,19 +256,12 @@ func orDash(text string) string {
 func addresses(list []netip.Addr) string {
 	const most = 8
 
-	texts := make([]string, 0, most+1)
-
-	for i, address := range list {
-		if i == most {
-			texts = append(texts, fmt.Sprintf("and %d more", len(list)-most))
-
-			break
-		}
-
+	texts := make([]string, 0, len(list))
+	for _, address := range list {
 		texts = append(texts, address.String())
 	}
 
-	return orDash(strings.Join(texts, ","))
+	return orDash(strings.Join(printable.First(most, texts), ","))
 }
 
 func (t tableWriter) findings(findings []verify.Finding) {
@@ -287,16 +281,9 @@ func (t tableWriter) findings(findings []verify.Finding) {
 func stacked(texts []string) string {
 	const most = 20
 
-	lines := make([]string, 0, most+1)
-
-	for i, text := range texts {
-		if i == most {
-			lines = append(lines, fmt.Sprintf("and %d more", len(texts)-most))
-
-			break
-		}
-
-		lines = append(lines, printable.Line(text))
+	lines := slices.Clone(printable.First(most, texts))
+	for i, text := range lines {
+		lines[i] = printable.Line(text)
 	}
 
 	return strings.Join(lines, "\n         ")

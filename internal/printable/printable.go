@@ -5,6 +5,7 @@ package printable
 import (
 	"bytes"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -91,3 +92,12 @@ func JSON(text []byte) []byte {
 
 // hiddenInJSON is hidden for what stands in strings: line breaks and tabs stand between them.
 func hiddenInJSON(r rune) bool { return r != '\n' && r != '\t' && r != '\r' && hidden(r) }
+
+// First returns the first texts of many, and as the last one how many more there are. An answer may hold thousands.
+func First(most int, texts []string) []string {
+	if len(texts) <= most {
+		return texts
+	}
+
+	return append(slices.Clone(texts[:most]), fmt.Sprintf("and %d more", len(texts)-most))
+}

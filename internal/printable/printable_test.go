@@ -55,3 +55,14 @@ func TestClip(t *testing.T) {
 	assert.Equal(t, "größ...", printable.Clip("größer", 4))
 	assert.Equal(t, "groß", printable.Clip("groß", 4))
 }
+
+// The first of many are shown, and how many are not; what was given stays as it was.
+func TestFirst(t *testing.T) {
+	t.Parallel()
+
+	given := []string{"a", "b", "c"}
+
+	assert.Equal(t, []string{"a", "b", "c"}, printable.First(3, given))
+	assert.Equal(t, []string{"a", "and 2 more"}, printable.First(1, given))
+	assert.Equal(t, []string{"a", "b", "c"}, given)
+}

@@ -165,7 +165,7 @@ func (n *Node) extensions(ctx context.Context, s *State) error {
 			} `yaml:"metadata"`
 		}
 
-		if err := readSpec(answer, &spec); err != nil {
+		if err := ReadSpec(answer, &spec); err != nil {
 			return err
 		}
 
@@ -212,7 +212,7 @@ func (n *Node) configs(ctx context.Context, s *State) error {
 		}
 
 		var config string
-		if err := readSpec(answer, &config); err != nil {
+		if err := ReadSpec(answer, &config); err != nil {
 			return errors.New("its machine config cannot be read")
 		}
 
@@ -237,7 +237,7 @@ func (n *Node) network(ctx context.Context, s *State) error {
 			LinkName string       `yaml:"linkName"`
 		}
 
-		if err := readSpec(answer, &spec); err != nil {
+		if err := ReadSpec(answer, &spec); err != nil {
 			return err
 		}
 
@@ -358,11 +358,11 @@ func (n *Node) get(ctx context.Context, metadata resource.Metadata, into any) er
 		return err
 	}
 
-	return readSpec(answer, into)
+	return ReadSpec(answer, into)
 }
 
-// readSpec reads what a resource holds. Its error repeats nothing of it.
-func readSpec(answer resource.Resource, into any) error {
+// ReadSpec reads what a resource holds, of the YAML that the node sends beside the typed form. Its error repeats nothing of it.
+func ReadSpec(answer resource.Resource, into any) error {
 	raw, ok := answer.(*protobuf.Resource)
 	if !ok {
 		return fmt.Errorf("the answer is a %T", answer)

@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
@@ -33,7 +34,7 @@ func (q *questions) image() error {
 	}
 
 	var text string
-	if err := readSpec(answer, &text); err != nil {
+	if err := talosapi.ReadSpec(answer, &text); err != nil {
 		return errors.New("it is not the text of a config") // the parser's error may repeat some of it
 	}
 

@@ -233,7 +233,7 @@ func (q *questions) machineType() error {
 
 	answer, err := q.client.COSI.Get(q.ctx, machineType, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
 	if err == nil {
-		err = readSpec(answer, &role)
+		err = talosapi.ReadSpec(answer, &role)
 	}
 
 	if err != nil {
@@ -395,7 +395,7 @@ func (q *questions) addresses() error {
 			LinkName string       `yaml:"linkName"`
 		}
 
-		if err := readSpec(answer, &spec); err != nil {
+		if err := talosapi.ReadSpec(answer, &spec); err != nil {
 			return err
 		}
 
