@@ -77,7 +77,16 @@ func TestEditBytes(t *testing.T) {
 		{"a literal that keeps blank lines", "a:\n  c: |+\n    d\n\n\ne: f\n", set("x", "a", "g"), "a:\n  c: |+\n    d\n\n\n  g: x\ne: f\n"},
 		{"a byte order mark", "\ufeffa: b\n", set("x", "a"), "\ufeffa: x\n"},
 		{"wide characters", "\"ä€😀\": {a: b, c: d}\n", set("x", "ä€😀", "c"), "\"ä€😀\": {a: b, c: x}\n"},
-		{"an anchor that nobody uses", "a: &b c\n", set("x", "a"), "a: x\n"},
+		{"an anchor that nobody uses", "a: &b c\n", set("x", "a"), "a: &b x\n"},
+		{"an anchor of an empty mapping", "a: &b {} # c\nd: e\n", set("x", "a", "f"), "a: &b # c\n    f: x\nd: e\n"},
+		{"an anchor of nothing", "a: &b\nd: e\n", set(list("x"), "a", "f"), "a: &b\n    f:\n        - x\nd: e\n"},
+		{"an anchor below its key", "a: # c\n  &b {}\nd: e\n", set("x", "a", "f"), "a: &b # c\n    f: x\nd: e\n"},
+		{"an anchor above its value", "a: &b # c\n  {}\nd: e\n", set("x", "a", "f"), "a: &b # c\n    f: x\nd: e\n"},
+		{"an anchor of an item", "a:\n- &b {} # c\n- d\n", set("x", "a", 0, "f"), "a:\n- &b # c\n  f: x\n- d\n"},
+		{"an anchor of an item of fields", "a:\n- &b c\n- d\n", set(map[string]string{"f": "x", "g": "y"}, "a", 0), "a:\n- &b\n  f: x\n  g: y\n- d\n"},
+		{"an anchor in braces", "{a: &b {}, c: d}\n", set("x", "a", "f"), "{a: &b {f: x}, c: d}\n"},
+		{"an anchor of what loses its only key", "a: &b\n  c: d\ne: f\n", remove("a", "c"), "a: &b {}\ne: f\n"},
+		{"an anchor and a tag of an empty mapping", "a: &b !!map {}\n", set("x", "a", "f"), "a: &b\n    f: x\n"},
 		{"an alias", "a: &b c\nd: *b # e\n", set("x", "d"), "a: &b c\nd: x # e\n"},
 		{"a tag", "a: !!str 5\nb: c\n", set("x", "a"), "a: x\nb: c\n"},
 		{"what looks like something else", "a: b\n", set(list("true", "5", "~", "- x", "a: b", "#", "", " x", "0x1f", "1e3", "=", "<<"), "a"), "a:\n    - \"true\"\n    - \"5\"\n    - \"~\"\n    - '- x'\n    - 'a: b'\n    - '#'\n    - \"\"\n    - ' x'\n    - \"0x1f\"\n    - \"1e3\"\n    - =\n    - \"<<\"\n"},
@@ -135,7 +144,7 @@ func TestEditRefusesWhatIsShared(t *testing.T) {
 	for text, after := range map[string]string{
 		"a:\n- &b c\n- *b\nd: e\n":        "a: x\nd: e\n",
 		"x: &b {a: c}\n<<: *b\nd: e\n":    "x: &b {a: c}\n<<: *b\nd: e\na: x\n",
-		"x: &b c\na: &e [*b]\nf: g\nh: i": "x: &b c\na: x\nf: g\nh: i",
+		"x: &b c\na: &e [*b]\nf: g\nh: i": "x: &b c\na: &e x\nf: g\nh: i",
 	} {
 		file := parse(t, text)
 		edit := file.Edit()

@@ -177,7 +177,7 @@ func quoteName(name string) string {
 	return `"` + name + `"`
 }
 
-// replace puts a value in the place of another as a whole.
+// replace puts a value in the place of another as a whole. Its anchor stays, also where no alias reads it.
 func (w *writer) replace(value *yaml.Node, s slot, p place, path []any) {
 	if !w.checkShared(p.node, path, true) {
 		return
@@ -202,6 +202,10 @@ func (w *writer) replace(value *yaml.Node, s slot, p place, path []any) {
 		r = style.renderItem(value, s.column, s.quotes)
 	}
 
+	if anchor := p.node.Anchor; anchor != "" {
+		r = r.anchored(anchor, s.kind == itemSlot && len(value.Content) > 0, s.column)
+	}
+
 	lines := w.lines()
 
 	switch below := lines.line(p.content) > lines.line(s.at); {
@@ -209,13 +213,16 @@ func (w *writer) replace(value *yaml.Node, s slot, p place, path []any) {
 		w.splice(s.at, s.at, " "+r.inline)
 	case isEmpty(p.node):
 	case below: // what stands below goes line by line, and the line of the key keeps its comment
-		if r.inline != "" {
-			w.splice(s.at, s.at, " "+r.inline)
+		end := s.at
+		if property := p.start; lines.line(property) == lines.line(s.at) && property < p.content {
+			end = w.propertiesEnd(p)
 		}
 
-		if property := p.start; lines.line(property) == lines.line(s.at) && property < p.content {
-			w.splice(s.at, w.propertiesEnd(p), "")
+		if r.inline != "" {
+			r.inline = " " + r.inline
 		}
+
+		w.splice(s.at, end, r.inline)
 
 		text := strings.Join(r.lines, lines.eol(s.at))
 		if len(r.lines) > 0 && lines.next(p.end) > lines.end(p.end) {
@@ -258,6 +265,9 @@ func (w *writer) replaceInFlow(value *yaml.Node, s slot, p place) {
 	}
 
 	text := w.style.flowText(value, quotes)
+	if p.node.Anchor != "" {
+		text = "&" + p.node.Anchor + " " + text
+	}
 
 	switch {
 	case !isEmpty(p.node):

@@ -83,6 +83,20 @@ type rendered struct {
 	lines  []string
 }
 
+// anchored returns a value with an anchor. An entry on the line of a dash goes below it: there the anchor would be the key's.
+func (r rendered) anchored(name string, isCollection bool, column int) rendered {
+	const behindDash = 2
+
+	if isCollection {
+		r.lines = append([]string{strings.Repeat(" ", column+behindDash) + r.inline}, r.lines...)
+		r.inline = ""
+	}
+
+	r.inline = strings.TrimRight("&"+name+" "+r.inline, " ")
+
+	return r
+}
+
 // renderValue writes a value of a key at a column, in block style.
 func (s style) renderValue(n *yaml.Node, column int, quotes yaml.Style) rendered {
 	switch {
