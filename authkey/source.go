@@ -18,7 +18,7 @@ const EnvAuthKey = "TS_AUTHKEY"
 
 // SourceUsage lists the texts that [ParseSource] takes. It is for the help texts of programs and changes with them: it is
 // no part of what is stable.
-const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, exec:COMMAND ARG... (what a program prints), - (standard input), mint (a new key), none, placeholder:TEXT"
+const SourceUsage = "env (the variable TS_AUTHKEY), file:PATH, exec:COMMAND ARG... (what a program prints), - (standard input), mint (a new key), once (a new key, where no device of the tailnet has the name of the node), none, placeholder:TEXT"
 
 // maxSize bounds what is read from a file or standard input, in bytes. The longest keys, signed for tailnet lock, have
 // a few hundred.
@@ -38,6 +38,7 @@ const (
 	schemeExec        = "exec"
 	schemeStdin       = "-"
 	schemeMint        = "mint"
+	schemeOnce        = "once"
 	schemePlaceholder = "placeholder"
 )
 
@@ -61,6 +62,9 @@ func FromStdin() Source { return Source{scheme: schemeStdin} }
 // back: a program asks [Source.IsMint], and leases keys with package mint.
 func Mint() Source { return Source{scheme: schemeMint} }
 
+// MintOnce is [Mint] for a node that the tailnet has no device of, and [None] for one that has joined.
+func MintOnce() Source { return Source{scheme: schemeOnce} }
+
 // PlaceholderSource is the source of what [Placeholder] makes of text.
 func PlaceholderSource(text string) Source { return Source{scheme: schemePlaceholder, argument: text} }
 
@@ -70,7 +74,7 @@ func ParseSource(text string) (Source, error) {
 	scheme, argument, hasArgument := strings.Cut(text, ":")
 
 	switch {
-	case text == schemeNone, text == schemeEnv, text == schemeStdin, text == schemeMint:
+	case text == schemeNone, text == schemeEnv, text == schemeStdin, text == schemeMint, text == schemeOnce:
 		return Source{scheme: text}, nil
 	case hasArgument && scheme == schemeFile:
 		switch {
@@ -108,8 +112,11 @@ func ParseSource(text string) (Source, error) {
 // IsZero reports whether the source says nothing.
 func (s Source) IsZero() bool { return s.scheme == "" }
 
-// IsMint reports whether the source is [Mint].
-func (s Source) IsMint() bool { return s.scheme == schemeMint }
+// IsMint reports whether keys are made: the source is [Mint] or [MintOnce].
+func (s Source) IsMint() bool { return s.scheme == schemeMint || s.scheme == schemeOnce }
+
+// IsOnce reports whether the source is [MintOnce].
+func (s Source) IsOnce() bool { return s.scheme == schemeOnce }
 
 // IsNone reports whether the source is [None].
 func (s Source) IsNone() bool { return s.scheme == schemeNone }
@@ -141,7 +148,7 @@ type Input struct {
 }
 
 // Read returns the key, parsed by [Parse] with opts; for [None] that is the zero Key. It fails for the zero Source and for
-// [Mint].
+// [Mint] and [MintOnce].
 //
 // When ctx ends first, Read returns its cause at once. What it was waiting for, a terminal or a FIFO that nobody writes to,
 // is then still being read by a goroutine: a program that goes on should read that no more.
@@ -169,7 +176,7 @@ func (s Source) Read(ctx context.Context, in Input, opts ...ParseOption) (Key, e
 		}
 	case schemeStdin:
 		text, err = readStdin(ctx, in)
-	case schemeMint:
+	case schemeMint, schemeOnce:
 		return Key{}, errors.New("a minted key is leased, not read: choose another source")
 	default:
 		return Key{}, errors.New("the auth key has no source: use " + SourceUsage)

@@ -78,6 +78,7 @@ func TestSourceReadFails(t *testing.T) {
 		{"empty standard input", authkey.FromStdin(), authkey.Input{Stdin: strings.NewReader("")}, "auth key from standard input: the auth key is empty"},
 		{"no source", authkey.Source{}, authkey.Input{}, "has no source"},
 		{"a key that is leased", authkey.Mint(), authkey.Input{}, "leased"},
+		{"a key that may be leased", authkey.MintOnce(), authkey.Input{}, "leased"},
 		{"broken standard input", authkey.FromStdin(), authkey.Input{Stdin: iotest.ErrReader(fs.ErrClosed)}, "auth key from standard input: "},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -239,7 +239,14 @@ func (p *Plan) Role(i int) string {
 
 // Patch returns the patch of a node with a key, which may be none.
 func (p *Plan) Patch(i int, key authkey.Key) (*patch.Patch, error) {
-	return p.patches[i].WithKey(key)
+	if !key.IsZero() {
+		return p.patches[i].WithKey(key)
+	}
+
+	settings := p.Settings(i)
+	settings.AuthKeyMount = nil // there is nothing to put there
+
+	return patch.New(patch.WithSettings(settings))
 }
 
 // Config reads the machine config that a node is installed with. Its error says which field to write where there is none.

@@ -22,16 +22,13 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 	plan.keys, plan.single = keys, map[string]int{}
 
 	mintings := map[keyFlags]*minting{}
+	ofTailnet := map[string]*minting{} // the first of each, whose access token the others share
 	read := map[string]fleet.Keys{}
 	forOne := map[string]bool{}
 
 	for i := range plan.Len() {
 		wanted := mergeKeyFlags(flags.key, plan.Key(i), given)
 		wanted.advertised = strings.Join(plan.Settings(i).AdvertiseTags, ",")
-
-		if wanted.replace {
-			wanted.hostname = pointer.SafeDeref(plan.Settings(i).Hostname)
-		}
 
 		text := flags.authKey
 		if text == "" {
@@ -50,8 +47,17 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 		}
 
 		if source.IsMint() {
-			if mintings[wanted] == nil {
-				if mintings[wanted], err = p.newMinting(&wanted); errors.Is(err, tailnet.ErrNoCredentials) && plan.keysLater {
+			wanted.once = source.IsOnce() && !plan.keysLater // up asks the nodes themselves
+
+			if wanted.replace || wanted.once {
+				wanted.hostname = pointer.SafeDeref(plan.Settings(i).Hostname)
+			}
+
+			made := mintings[wanted]
+			if made == nil {
+				made, err = p.mintingLike(ofTailnet[wanted.tailnet], &wanted)
+
+				if errors.Is(err, tailnet.ErrNoCredentials) && plan.keysLater {
 					keys.nodes[i] = noKey{err}
 
 					continue
@@ -60,9 +66,11 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 				if err != nil {
 					return err
 				}
+
+				mintings[wanted], ofTailnet[wanted.tailnet] = made, made
 			}
 
-			keys.nodes[i] = leasing{mintings[wanted]}
+			keys.nodes[i] = leasing{made}
 
 			continue
 		}

@@ -47,7 +47,8 @@ After --config-patch-control-plane the patch has what control planes need beside
 --config-patch-worker what workers do. Where --config-patch @- is there too, they have only what comes on top.
 
 The exit code is that of the command. Where keys are minted, each patch gets one of its own, and it is revoked when the
-command fails or does not read it.`,
+command fails or does not read it. With --auth-key once, a node that is a device of the tailnet already gets its patch without
+a key: the same command can run again.`,
 		Example: `  talos-tsbridge exec --advertise-tags tag:k8s -- \
     talosctl gen config mycluster https://192.168.1.10:6443 --config-patch-control-plane @- --config-patch-worker @-
   talos-tsbridge exec -f bridge.yaml -- talosctl apply-config -n {{.Address}} -f {{.Role}}.yaml --config-patch @-`,

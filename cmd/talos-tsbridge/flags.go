@@ -67,7 +67,7 @@ func (f *patchFlags) bindSettings(cmd *cobra.Command) {
 		"make static hosts of the devices with a `tag`, as they are now; asks the Tailscale API, with its credentials in the environment; "+
 			"can be repeated")
 
-	completeValues(cmd, "auth-key", "env", "file:", "exec:", "-", "mint", "none", "placeholder:")
+	completeValues(cmd, "auth-key", "env", "file:", "exec:", "-", "mint", "once", "none", "placeholder:")
 }
 
 func (f *patchFlags) bindChoice(cmd *cobra.Command, choice patch.Choice) {

@@ -29,9 +29,10 @@ type keyFlags struct {
 	description   string
 	tailnet       string
 
-	// replace tells to remove what is left of the host before a node joins with the key, hostname is the host.
-	replace  bool
-	hostname string
+	// replace tells to remove what is left of the host before a node joins with the key, once to make no key for a host that
+	// has joined; hostname is the host.
+	replace, once bool
+	hostname      string
 
 	dryRun bool
 	quiet  bool
@@ -102,6 +103,7 @@ type minting struct {
 	program *program
 	flags   *keyFlags
 	minter  *mint.Minter
+	joined  *joinedDevices
 }
 
 // keyLease is a key that was made, and is revoked unless it is kept. The nil keyLease stands for a key that was there.
@@ -153,40 +155,6 @@ func (p *program) readyClient(ctx context.Context, flags *keyFlags) (*tailnet.Cl
 	return client, client.Credential.Load(ctx)
 }
 
-// newMinting checks everything that can be checked before a call.
-func (p *program) newMinting(flags *keyFlags) (*minting, error) {
-	client, err := p.client(flags)
-	if err != nil {
-		return nil, err
-	}
-
-	minter := &mint.Minter{Client: client}
-
-	if err := minter.Check(flags.options()); err != nil {
-		return nil, usageError{err}
-	}
-
-	if flags.replace && flags.hostname == "" {
-		return nil, usagef("--replace-device needs --hostname, the name that the node is to get back")
-	}
-
-	return &minting{program: p, flags: flags, minter: minter}, nil
-}
-
-// replaceDevice removes what is left of the host in the tailnet, once, and says so.
-func (m *minting) replaceDevice(ctx context.Context) error {
-	if !m.flags.replace {
-		return nil
-	}
-
-	m.flags.replace = false
-
-	removed, err := m.minter.Client.ReplaceDevice(ctx, m.flags.hostname, m.flags.options().Tags)
-	m.program.noteRemoved(m.flags.quiet, removed)
-
-	return err
-}
-
 func (p *program) noteRemoved(quiet bool, removed []tailnet.Device) {
 	for _, device := range removed {
 		if !quiet {
@@ -198,7 +166,8 @@ func (p *program) noteRemoved(quiet bool, removed []tailnet.Device) {
 // dryKey stands for the key that a dry run does not mint.
 const dryKey = "dry-run-no-key-was-minted"
 
-// lease makes a key and says what it made. In a dry run it makes none.
+// lease makes a key and says what it made. In a dry run it makes none, and neither does it for a node that has joined, where
+// one key is enough: then the key is the zero one.
 func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 	if m.flags.dryRun {
 		key, err := authkey.Placeholder(dryKey)
@@ -208,6 +177,10 @@ func (m *minting) lease(ctx context.Context) (authkey.Key, *keyLease, error) {
 
 	// a credential that a program knows takes the time of a person
 	if err := m.minter.Client.Credential.Load(ctx); err != nil {
+		return authkey.Key{}, nil, err
+	}
+
+	if has, err := m.hasJoined(ctx); err != nil || has {
 		return authkey.Key{}, nil, err
 	}
 
@@ -336,6 +309,8 @@ func (p *program) keyOf(ctx context.Context, flags *patchFlags) (key authkey.Key
 	}
 
 	if source.IsMint() {
+		flags.key.once = source.IsOnce()
+
 		if minting, err = p.newMinting(&flags.key); err != nil {
 			return key, nil, err
 		}

@@ -194,6 +194,13 @@ func (r *request) patch(ctx context.Context, variant []patch.Option) (*patch.Pat
 		}
 	}
 
+	if key.IsZero() && r.minting != nil { // the node has joined
+		variant = append(slices.Clone(variant), patch.WithAuthKeyMount(""))
+		if r.target != nil {
+			variant = append(variant, patch.WithoutAuthKey())
+		}
+	}
+
 	made, err := r.with(variant, key)
 	if err != nil {
 		lease.release(ctx)

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
+)
+
+// newMinting checks everything that can be checked before a call.
+func (p *program) newMinting(flags *keyFlags) (*minting, error) {
+	client, err := p.client(flags)
+	if err != nil {
+		return nil, err
+	}
+
+	return p.mintingLike(&minting{minter: &mint.Minter{Client: client}, joined: &joinedDevices{client: client}}, flags)
+}
+
+// mintingLike is newMinting with the tailnet of another minting, unless that is nil.
+func (p *program) mintingLike(other *minting, flags *keyFlags) (*minting, error) {
+	if other == nil {
+		return p.newMinting(flags)
+	}
+
+	if err := other.minter.Check(flags.options()); err != nil {
+		return nil, usageError{err}
+	}
+
+	if flags.replace && flags.hostname == "" {
+		return nil, usagef("--replace-device needs --hostname, the name that the node is to get back")
+	}
+
+	if flags.once && flags.hostname == "" {
+		return nil, usagef("--auth-key once needs --hostname, the name that the tailnet knows the node by")
+	}
+
+	return &minting{program: p, flags: flags, minter: other.minter, joined: other.joined}, nil
+}
+
+// replaceDevice removes what is left of the host in the tailnet, once, and says so.
+func (m *minting) replaceDevice(ctx context.Context) error {
+	if !m.flags.replace {
+		return nil
+	}
+
+	m.flags.replace = false
+
+	removed, err := m.minter.Client.ReplaceDevice(ctx, m.flags.hostname, m.flags.options().Tags)
+	m.program.noteRemoved(m.flags.quiet, removed)
+
+	return err
+}
+
+// joinedDevices are the devices of a tailnet as they are when they are first asked for.
+type joinedDevices struct {
+	client *tailnet.Client
+
+	guard   sync.Mutex
+	asked   bool
+	devices []tailnet.Device
+}
+
+// of returns the device that a host has joined with, nil where there is none: one whose login has expired needs a key again.
+func (j *joinedDevices) of(ctx context.Context, hostname string) (*tailnet.Device, error) {
+	j.guard.Lock()
+	defer j.guard.Unlock()
+
+	if !j.asked {
+		devices, err := j.client.Devices(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("whether the node has joined is not known: %w", err)
+		}
+
+		j.devices, j.asked = devices, true
+	}
+
+	for i := range j.devices {
+		device := &j.devices[i]
+		if _, ok := device.IsOf(hostname); ok && (device.Expires.IsZero() || device.Expires.After(j.client.Now())) {
+			return device, nil
+		}
+	}
+
+	return nil, nil //nolint:nilnil // there is none
+}
+
+// hasJoined reports whether the node is a device of the tailnet already, where that matters. What is left of a node that is
+// to be replaced does not count.
+func (m *minting) hasJoined(ctx context.Context) (bool, error) {
+	if !m.flags.once {
+		return false, nil
+	}
+
+	device, err := m.joined.of(ctx, m.flags.hostname)
+	if err != nil || device == nil {
+		return false, err
+	}
+
+	offline := !device.Connected(m.minter.Client.Now())
+	if offline && m.flags.replace {
+		return false, nil
+	}
+
+	if !m.flags.quiet {
+		note := fmt.Sprintf("no key was minted: the tailnet has device %s", device)
+		if offline {
+			note += fmt.Sprintf(", last seen %s; where that is the node before it was rebuilt, give --replace-device", device.LastSeen.UTC().Format(time.RFC3339))
+		}
+
+		m.program.note(note)
+	}
+
+	return true, nil
+}
