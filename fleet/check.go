@@ -3,19 +3,19 @@ package fleet
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // label is a DNS label, which the name of a node is: it names its file, and its device.
-var label = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+var label = lazyregexp.New(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
 
 // check looks for what is wrong with a file as a whole: the fields by themselves are right.
 func (f *File) check(root *yaml.Node) Faults {
@@ -51,7 +51,7 @@ func (c *checker) fault(node, field, format string, args ...any) {
 }
 
 func (c *checker) node(node *Node) {
-	if !c.file.unnamed && !label.MatchString(node.Name) {
+	if !c.file.unnamed && !label().MatchString(node.Name) {
 		c.fault(node.Name, "", "is no name for a node: use small letters, digits and dashes, at most 63")
 	}
 
@@ -97,7 +97,7 @@ func (c *checker) address(node *Node) {
 
 func isDNSName(text string) bool {
 	for part := range strings.SplitSeq(strings.ToLower(text), ".") {
-		if !label.MatchString(part) {
+		if !label().MatchString(part) {
 			return false
 		}
 	}

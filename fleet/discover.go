@@ -260,7 +260,7 @@ func FileOf(found []Discovered) ([]byte, error) {
 
 	for i, one := range found {
 		name := one.Name
-		if !label.MatchString(name) || names[name] {
+		if !label().MatchString(name) || names[name] {
 			name = fmt.Sprintf("node-%d", i+1)
 		}
 

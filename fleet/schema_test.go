@@ -33,7 +33,7 @@ func TestSchema(t *testing.T) {
 	node := describe(t, reflect.TypeFor[Node](), "")
 	node["description"] = "a node of the cluster: what it says comes in place of what is at the top of the file"
 	properties(t, root)[nodesField] = map[string]any{
-		"type": "object", "minProperties": 1, "additionalProperties": false, "patternProperties": map[string]any{label.String(): node},
+		"type": "object", "minProperties": 1, "additionalProperties": false, "patternProperties": map[string]any{label().String(): node},
 		"description": "the nodes by name, which is their hostname in the tailnet",
 	}
 

@@ -184,9 +184,12 @@ func Choices() []Choice {
 	}
 }
 
+// noSettings are those whose fields tell the kinds of choices. Nothing writes to them.
+var noSettings Settings
+
 // Kind returns the form of its value.
 func (c Choice) Kind() Kind {
-	switch c.of(&Settings{}).(type) {
+	switch c.of(&noSettings).(type) {
 	case **bool:
 		return KindBool
 	case **uint16:

@@ -243,7 +243,7 @@ func (c *Config) oldVariables() (names []string, ok bool) {
 
 		for line := range strings.Lines(file.FileContent) {
 			name, _, isVariable := strings.Cut(strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(line), "export ")), "=")
-			if isVariable && variableName.MatchString(name) && !slices.Contains(names, name) {
+			if isVariable && variableName().MatchString(name) && !slices.Contains(names, name) {
 				names = append(names, name)
 			}
 		}

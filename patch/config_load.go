@@ -3,7 +3,6 @@ package patch
 import (
 	"bytes"
 	"errors"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/container"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
@@ -209,9 +209,9 @@ func isKnown(d *machineconfig.Document) bool {
 
 var (
 	// lineInError finds the line in errors of Talos and of its YAML library.
-	lineInError = regexp.MustCompile(`\bline (\d+)`)
+	lineInError = lazyregexp.New(`\bline (\d+)`)
 	// unknownKeys is how Talos lists keys that it does not know: as YAML, with their values.
-	unknownKeys = regexp.MustCompile(`(?s)unknown keys found during decoding:\n(.*)$`)
+	unknownKeys = lazyregexp.New(`(?s)unknown keys found during decoding:\n(.*)$`)
 )
 
 // unreadable says where a file is that Talos does not read. Of Talos's error it takes the place alone, because the text of
@@ -222,7 +222,7 @@ func unreadable(file *machineconfig.File, err error) error {
 	line := 0
 	if located, ok := errors.AsType[*yaml.LoadErrors](err); ok && len(located.Errors) > 0 {
 		line = located.Errors[0].Mark.Line
-	} else if all := lineInError.FindAllStringSubmatch(text, -1); len(all) > 0 {
+	} else if all := lineInError().FindAllStringSubmatch(text, -1); len(all) > 0 {
 		line, _ = strconv.Atoi(all[len(all)-1][1])
 	}
 
@@ -244,9 +244,9 @@ func unreadable(file *machineconfig.File, err error) error {
 		fault.Reason = "talos does not read this: a key that its mapping has already"
 	case d != nil && (strings.Contains(text, "<<") || strings.Contains(text, "unexpected type for yaml mapping")) && d.MergeLine() > 0:
 		fault.Path, fault.Line, fault.Reason = "", d.MergeLine(), "a merge key (<<), which talos does not take: write out what it stands for"
-	case unknownKeys.MatchString(text) && d != nil:
+	case unknownKeys().MatchString(text) && d != nil:
 		fault.Reason = "talos does not know this key"
-		fault.Path, fault.Line = unknownKey(d, unknownKeys.FindStringSubmatch(text)[1])
+		fault.Path, fault.Line = unknownKey(d, unknownKeys().FindStringSubmatch(text)[1])
 	case strings.Contains(text, "excessive aliasing"), strings.Contains(text, "contains itself"):
 		fault.Code, fault.Reason = ConfigTooLarge, "aliases that talos does not expand"
 	}

@@ -1,11 +1,12 @@
 package patch
 
 import (
-	"regexp"
 	"strings"
 
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/validation"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 )
 
 // anyNode is the mode of validation for every sort of machine: what only some need, an install disk for one, is not
@@ -19,7 +20,7 @@ func (anyNode) InContainer() bool     { return false }
 var _ validation.RuntimeMode = anyNode{}
 
 // faultCount is how a list of errors begins.
-var faultCount = regexp.MustCompile(`\d+ errors? occurred:`)
+var faultCount = lazyregexp.New(`\d+ errors? occurred:`)
 
 // faultsOf returns what Talos finds wrong with a config where a client looks at it, as talosctl validate does.
 func faultsOf(provider coreconfig.Provider) map[string]int {
@@ -30,7 +31,7 @@ func faultsOf(provider coreconfig.Provider) map[string]int {
 		return faults
 	}
 
-	for line := range strings.Lines(faultCount.ReplaceAllString(err.Error(), "")) {
+	for line := range strings.Lines(faultCount().ReplaceAllString(err.Error(), "")) {
 		if line = strings.TrimLeft(strings.TrimSpace(line), "* "); line != "" {
 			faults[line]++
 		}

@@ -1,14 +1,13 @@
 package patch
 
 import (
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/aymanbagabas/go-udiff"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -122,14 +121,10 @@ var shownVariables = []string{
 }
 
 // shownArgument is an argument of tailscale up that is no secret: no key, and nothing with a password in it.
-var shownArgument = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^--?[a-z-]+(=[A-Za-z0-9._:/,-]*)?$`)
-})
+var shownArgument = lazyregexp.New(`^--?[a-z-]+(=[A-Za-z0-9._:/,-]*)?$`)
 
 // shownText is what values of our fields look like that are no secrets: addresses, subnets, names, images.
-var shownText = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^!?[A-Za-z0-9._:/-]{0,253}(@sha256:[0-9a-f]{64})?$`)
-})
+var shownText = lazyregexp.New(`^!?[A-Za-z0-9._:/-]{0,253}(@sha256:[0-9a-f]{64})?$`)
 
 // shown returns what may be seen of a value of our fields.
 func shown(path []any, value string) string {
@@ -140,7 +135,7 @@ func shown(path []any, value string) string {
 	switch {
 	case len(path) > 0 && path[0] == "configFiles" && path[len(path)-1] != "mountPath":
 		return hidden
-	case len(path) > 0 && path[0] == "environment" && isAssignment && variableName.MatchString(name):
+	case len(path) > 0 && path[0] == "environment" && isAssignment && variableName().MatchString(name):
 		return name + "=" + shownValue(name, assigned)
 	case len(path) > 0 && path[0] == "environment", !shownText().MatchString(value), secret.Looks(value):
 		return hidden

@@ -2,16 +2,16 @@ package patch
 
 import (
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
-var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var variableName = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
 // variableOptions are variables that an option sets. The values say which one to use.
 var variableOptions = map[string]string{
@@ -82,7 +82,7 @@ func (c *composer) checkGiven(name, value string) string {
 	}
 
 	switch {
-	case !variableName.MatchString(name):
+	case !variableName().MatchString(name):
 		c.faults.add(CodeInvalid, option, "variable %s is not a name: use letters, digits and underscores, as in NAME=VALUE", quote.Value(name))
 	case reason != "":
 		c.faults.add(CodeReserved, option, "variable %s %s", name, reason)

@@ -31,7 +31,7 @@ func (c *composer) takeBack() {
 		flag = strings.TrimPrefix(flag, "-")
 
 		switch {
-		case !isFlag && !variableName.MatchString(name):
+		case !isFlag && !variableName().MatchString(name):
 			c.faults.add(CodeInvalid, option, "`unset` %s is no name: write a variable, such as TS_HOSTNAME, or a flag, such as --hostname", quote.Value(name))
 		case !isFlag:
 			c.takeBackVariable(name)

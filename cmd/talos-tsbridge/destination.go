@@ -7,12 +7,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
@@ -56,7 +56,7 @@ func destinationOf(output string) (destination, error) {
 	return destination{descriptor: descriptor}, nil
 }
 
-var descriptorNames = regexp.MustCompile(`^/(?:dev|proc/(?:self|thread-self|[0-9]+))/fd/([0-9]{1,6})$`)
+var descriptorNames = lazyregexp.New(`^/(?:dev|proc/(?:self|thread-self|[0-9]+))/fd/([0-9]{1,6})$`)
 
 // descriptorOf returns the descriptor of this process that a path is a name of, also by way of symbolic links.
 func descriptorOf(path string) (int, bool) {
@@ -76,7 +76,7 @@ func descriptorOf(path string) (int, bool) {
 			return stderrDescriptor, true
 		}
 
-		if match := descriptorNames.FindStringSubmatch(path); match != nil {
+		if match := descriptorNames().FindStringSubmatch(path); match != nil {
 			descriptor, err := strconv.Atoi(match[1])
 
 			return descriptor, err == nil

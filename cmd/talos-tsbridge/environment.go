@@ -32,6 +32,17 @@ func (e environment) lookup(name string) (string, bool) {
 	return value, ok
 }
 
+// hasFlags reports whether any variable is one that stands for a flag.
+func (e environment) hasFlags() bool {
+	for name := range e {
+		if strings.HasPrefix(name, variablePrefix) {
+			return true
+		}
+	}
+
+	return false
+}
+
 // variableOf returns the name of the variable that stands for a flag.
 func variableOf(flag *pflag.Flag) string {
 	return variablePrefix + strings.ToUpper(strings.ReplaceAll(flag.Name, "-", "_"))
@@ -46,6 +57,10 @@ func flagOf(variable string) string {
 // another command is left alone; one that stands for none is refused, since it would be a setting without effect. The notes
 // name those of flags that have no variable: they may have been set for an earlier version, and have no effect.
 func (e environment) applyTo(cmd *cobra.Command) (notes []string, err error) {
+	if !e.hasFlags() {
+		return nil, nil
+	}
+
 	known := map[string]bool{}
 	collectVariables(cmd.Root(), known)
 

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	"sigs.k8s.io/yaml"
+	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -241,14 +241,14 @@ func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets
 // asList returns documents of YAML as a list of Kubernetes objects in JSON.
 func asList(documents []byte) ([]byte, error) {
 	list := struct {
-		APIVersion string            `json:"apiVersion"`
-		Kind       string            `json:"kind"`
-		Items      []json.RawMessage `json:"items"`
+		APIVersion string `json:"apiVersion"`
+		Kind       string `json:"kind"`
+		Items      []any  `json:"items"`
 	}{APIVersion: "v1", Kind: "List"}
 
 	for document := range bytes.SplitSeq(documents, []byte("\n---\n")) {
-		item, err := yaml.YAMLToJSON(document)
-		if err != nil {
+		var item any
+		if err := yaml.Unmarshal(document, &item); err != nil {
 			return nil, fmt.Errorf("the Job as JSON: %w", err)
 		}
 

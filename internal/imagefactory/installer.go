@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"regexp"
 	"strings"
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/siderolabs/talos/pkg/machinery/imager/quirks"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -23,8 +23,8 @@ const (
 )
 
 var (
-	platformName = regexp.MustCompile(`^[a-z][a-z0-9-]*$`)
-	wholeVersion = regexp.MustCompile(`^v?(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)$`)
+	platformName = lazyregexp.New(`^[a-z][a-z0-9-]*$`)
+	wholeVersion = lazyregexp.New(`^v?(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)$`)
 )
 
 // Factory is an Image Factory, or a mirror of its registry.
@@ -81,7 +81,7 @@ type Installer struct {
 func (i Installer) Image(s Schematic) (string, error) {
 	var faults []error
 
-	match := wholeVersion.FindStringSubmatch(strings.TrimSpace(i.Version))
+	match := wholeVersion().FindStringSubmatch(strings.TrimSpace(i.Version))
 
 	if match == nil {
 		faults = append(faults, fmt.Errorf("talos version %s has no patch level, and an installer image is built for an exact release: write one such as v1.14.1", quote.Value(i.Version)))
@@ -89,7 +89,7 @@ func (i Installer) Image(s Schematic) (string, error) {
 		faults = append(faults, err)
 	}
 
-	if secret.Looks(i.Platform) || !platformName.MatchString(i.Platform) {
+	if secret.Looks(i.Platform) || !platformName().MatchString(i.Platform) {
 		faults = append(faults, fmt.Errorf("platform %s is not valid: write one such as %s or nocloud", quote.Value(i.Platform), DefaultPlatform))
 	}
 

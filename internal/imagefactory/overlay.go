@@ -2,7 +2,6 @@ package imagefactory
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -10,13 +9,14 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/platforms"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 var (
-	overlayName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-	overlayOption = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+	overlayName   = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	overlayOption = lazyregexp.New(`^[A-Za-z][A-Za-z0-9_-]*$`)
 )
 
 // parseOverlay reads IMAGE[,NAME[,OPTION=VALUE...]]. Machinery knows the boards of Talos, so NAME can be left out where an
@@ -29,7 +29,7 @@ func parseOverlay(text string) (schematic.Overlay, error) {
 		overlay.Image = officialOwner + overlay.Image
 	}
 
-	if secret.Looks(text) || !extensionName.MatchString(overlay.Image) {
+	if secret.Looks(text) || !extensionName().MatchString(overlay.Image) {
 		return overlay, fmt.Errorf("overlay %s is not valid: write IMAGE,NAME, such as siderolabs/sbc-raspberrypi,rpi_generic", quote.Value(text))
 	}
 
@@ -44,7 +44,7 @@ func parseOverlay(text string) (schematic.Overlay, error) {
 		return overlay, fmt.Errorf("overlay %s is for several boards: write %s,NAME with one of %s", overlay.Image, overlay.Image, strings.Join(known, ", "))
 	}
 
-	if !overlayName.MatchString(overlay.Name) {
+	if !overlayName().MatchString(overlay.Name) {
 		return overlay, fmt.Errorf("overlay %s needs the name of the board: write IMAGE,NAME, such as siderolabs/sbc-raspberrypi,rpi_generic", quote.Value(text))
 	}
 
@@ -54,7 +54,7 @@ func parseOverlay(text string) (schematic.Overlay, error) {
 
 	for _, part := range parts[min(2, len(parts)):] {
 		name, value, found := strings.Cut(part, "=")
-		if !found || !overlayOption.MatchString(name) {
+		if !found || !overlayOption().MatchString(name) {
 			return overlay, fmt.Errorf("overlay option %s is not valid: write OPTION=VALUE, or options that hold a comma into a schematic file", quote.Value(part))
 		}
 

@@ -5,13 +5,13 @@ package imagefactory
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode"
 
 	"github.com/siderolabs/image-factory/pkg/schematic"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -25,7 +25,7 @@ const (
 	officialOwner = "siderolabs/"
 )
 
-var extensionName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*$`)
+var extensionName = lazyregexp.New(`^[a-z0-9][a-z0-9-]*/[a-z0-9][a-z0-9._-]*$`)
 
 // Choices are what a schematic is made of. The zero Choices are the tailscale extension alone.
 type Choices struct {
@@ -129,7 +129,7 @@ func parseExtension(text string) (string, error) {
 	}
 
 	switch {
-	case secret.Looks(name), !extensionName.MatchString(name):
+	case secret.Looks(name), !extensionName().MatchString(name):
 		return "", fmt.Errorf("extension %s is not a valid name: write OWNER/NAME, such as siderolabs/iscsi-tools", quote.Value(text))
 	case strings.HasPrefix(name, officialOwner+"sbc-"):
 		return "", fmt.Errorf("extension %s is the overlay of a board: give it as the overlay, such as --overlay %s", quote.Value(text), overlayExample(name))

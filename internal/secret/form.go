@@ -1,8 +1,9 @@
 package secret
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 )
 
 // The prefixes by which Tailscale and Headscale tell their secrets apart.
@@ -24,7 +25,7 @@ func Looks(text string) bool {
 	lower := strings.ToLower(text)
 
 	return strings.Contains(lower, Tailscale) || strings.Contains(lower, Headscale) || strings.Contains(text, "PRIVATE KEY-----") ||
-		jwt.MatchString(text) || IsHex(text)
+		strings.Contains(text, jwtStart) && jwt().MatchString(text) || IsHex(text)
 }
 
 // Is reports whether all of text is a secret rather than the name of something, such as a file, that is called after one.
@@ -39,7 +40,7 @@ func Is(text string) bool {
 
 // IsJWT reports whether text is a JSON web token, as identity providers issue them.
 func IsJWT(text string) bool {
-	return strings.HasPrefix(text, "eyJ") && strings.Count(text, ".") == 2 && !strings.ContainsAny(text, "/ ")
+	return strings.HasPrefix(text, jwtStart) && strings.Count(text, ".") == 2 && !strings.ContainsAny(text, "/ ")
 }
 
 // IsHex reports whether text is hexadecimal and as long as a key: a Headscale key before 0.28 has 48 digits. A number of
@@ -57,4 +58,7 @@ func IsHex(text string) bool {
 		strings.ContainsAny(lower, decimal) && strings.ContainsAny(lower, letters)
 }
 
-var jwt = regexp.MustCompile(`eyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)
+// jwtStart is {" in base64, with which the header of a JWT begins.
+const jwtStart = "eyJ"
+
+var jwt = lazyregexp.New(jwtStart + `[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*`)

@@ -4,6 +4,8 @@ import (
 	"regexp"
 	"strings"
 	"unicode"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 )
 
 // Scrubber takes secrets out of text that others wrote, such as a server that repeats the request in its error. Its
@@ -11,13 +13,13 @@ import (
 type Scrubber []string
 
 var forms = []struct {
-	form *regexp.Regexp
+	form func() *regexp.Regexp
 	with string
 }{
-	{regexp.MustCompile(`(?i)\b[th]skey-[a-z0-9_?=&.-]+`), Redacted},
+	{lazyregexp.New(`(?i)\b[th]skey-[a-z0-9_?=&.-]+`), Redacted},
 	{jwt, Redacted},
-	{regexp.MustCompile(`(?i)\b(bearer|basic)\s+[a-z0-9+/_=.~-]+`), "$1 " + Redacted},
-	{regexp.MustCompile(`//[^/@\s"]+@`), "//" + Redacted + "@"},
+	{lazyregexp.New(`(?i)\b(bearer|basic)\s+[a-z0-9+/_=.~-]+`), "$1 " + Redacted},
+	{lazyregexp.New(`//[^/@\s"]+@`), "//" + Redacted + "@"},
 }
 
 // Line returns one printable line of text without secrets, cut at a length that a message can bear.
@@ -31,7 +33,7 @@ func (s Scrubber) Line(text string) string {
 	}
 
 	for _, secret := range forms {
-		text = secret.form.ReplaceAllString(text, secret.with)
+		text = secret.form().ReplaceAllString(text, secret.with)
 	}
 
 	text = strings.Map(func(r rune) rune {

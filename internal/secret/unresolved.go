@@ -1,8 +1,9 @@
 package secret
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 )
 
 // Unresolved says what a text is that stands for a secret and should have been replaced by it, such as "a 1Password
@@ -15,9 +16,9 @@ func Unresolved(text string) string {
 	}
 
 	switch {
-	case address.MatchString(text):
+	case address().MatchString(text):
 		return "a URL"
-	case assignment.MatchString(text):
+	case assignment().MatchString(text):
 		return "a line of an environment file"
 	}
 
@@ -35,7 +36,7 @@ var signs = []struct{ prefix, anywhere, name string }{
 	{"", "{{", "a template that nothing rendered"},
 }
 
-var address = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://`)
+var address = lazyregexp.New(`^[a-z][a-z0-9+.-]*://`)
 
 // assignment is NAME=value, as in a file of variables. A key signed for tailnet lock has = too, and no such beginning.
-var assignment = regexp.MustCompile(`^(export\s+)?[A-Z_][A-Z0-9_]*=`)
+var assignment = lazyregexp.New(`^(export\s+)?[A-Z_][A-Z0-9_]*=`)

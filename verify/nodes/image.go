@@ -3,15 +3,14 @@ package nodes
 import (
 	"errors"
 	"io"
-	"regexp"
 	"strings"
-	"sync"
 
 	"github.com/cosi-project/runtime/pkg/resource"
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/imager/quirks"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -95,12 +94,8 @@ func (q *questions) version() error {
 }
 
 var (
-	factoryImage = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
-	})
-	bareImage = sync.OnceValue(func() *regexp.Regexp {
-		return regexp.MustCompile(`^(?:ghcr\.io/|[^/]+/)?siderolabs/installer(?:-base)?(?::|@|$)`)
-	})
+	factoryImage = lazyregexp.New(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
+	bareImage    = lazyregexp.New(`^(?:ghcr\.io/|[^/]+/)?siderolabs/installer(?:-base)?(?::|@|$)`)
 )
 
 // upgrade tells whether the next upgrade to what the config says would lose the extension.

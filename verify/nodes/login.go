@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -95,13 +96,13 @@ func readRun(lines []string) *Log {
 }
 
 // stamp is what programs of Go put before a line: the date and the time.
-var stamp = regexp.MustCompile(`^(boot: )?\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)
+var stamp = lazyregexp.New(`^(boot: )?\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)
 
 // withoutSecrets returns a line for a message: without its time, short, and without any word that looks like a secret.
 func withoutSecrets(line string) string {
 	const longest = 200
 
-	words := strings.Fields(stamp.ReplaceAllString(strings.TrimSpace(line), ""))
+	words := strings.Fields(stamp().ReplaceAllString(strings.TrimSpace(line), ""))
 	for i, word := range words {
 		bare := strings.Trim(word[strings.LastIndex(word, "=")+1:], `"'.,;:()[]{}`)
 		if secret.Looks(word) || secret.Is(bare) || secret.IsHex(bare) || secret.IsJWT(bare) {
