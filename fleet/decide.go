@@ -62,6 +62,8 @@ const (
 	CodeNotBooted Code = "not-booted"
 	// CodeNameTaken: another device of the tailnet has the name of the node.
 	CodeNameTaken Code = "name-taken"
+	// CodeTagsNotOwned: the policy of the tailnet does not have the tags of the node.
+	CodeTagsNotOwned Code = "tags-not-owned"
 	// CodeOverlap: the cluster uses addresses of the tailnet for its pods or services.
 	CodeOverlap Code = "cidr-overlap"
 	// CodeInterrupted: the run was ended before the node was done.
@@ -123,10 +125,7 @@ func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *Refusal
 	case d.changed() || made.tried:
 		made.action = ActionConfigure
 	default:
-		made.action = ActionNone
-		made.say("is on the tailnet, and as wanted")
-
-		return made, nil
+		return &decision{action: ActionNone, desired: d, says: []string{"is on the tailnet, and as wanted"}}, nil
 	}
 
 	if made.tried {

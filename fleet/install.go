@@ -37,7 +37,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, refused
 	}
 
-	if err := c.beforeJoin(ctx); err != nil {
+	if err := c.beforeLogin(ctx, ActionInstall); err != nil {
 		return nil, err
 	}
 

@@ -51,9 +51,12 @@ type Up struct {
 	// MoveNodeIP lets the address change by which Kubernetes knows a node.
 	MoveNodeIP bool
 
-	// BeforeJoin, if set, is asked before anything is sent to a node that is to join, also in a dry run. Its error, a
-	// [Refusal] or another, leaves the node as it is; its notes are told with the plan.
-	BeforeJoin func(ctx context.Context, node int) (notes []string, err error)
+	// BeforeLogin, if set, is asked before anything is sent to a node that is to join or to log in again, also in a dry run.
+	// Its error, a [Refusal] or another, leaves the node as it is; its notes are told with the plan.
+	BeforeLogin func(ctx context.Context, node int, action Action) (notes []string, err error)
+	// Lacks, if set, is asked about a node that is on the tailnet with these addresses: what its config says and its device
+	// there does not have, such as tags. Where that is anything, the node logs in again.
+	Lacks func(ctx context.Context, node int, addresses []netip.Addr) ([]string, error)
 
 	// OnStage, if set, is told what is being done about a node, one at a time.
 	OnStage func(node *Node, stage string)

@@ -138,6 +138,8 @@ func (c *Client) invalid(at step, method, message string) *Error {
 	switch {
 	case at == stepDevices:
 		path += "/devices"
+	case at == stepPolicy:
+		path += "/acl"
 	case at.ofDevices():
 		path = c.official.BaseURL.EscapedPath() + "/api/v2/device"
 	default:

@@ -21,6 +21,7 @@ const (
 	stepDevices
 	stepDevice
 	stepChangeDevice
+	stepPolicy
 )
 
 // repeatable reports whether a request of this step can be sent twice without harm. A creation cannot: the key of a
@@ -46,7 +47,7 @@ func (s step) accepts(status int, body []byte) bool {
 		return status == http.StatusOK && hasMember(body, "keys")
 	case stepDevices:
 		return status == http.StatusOK && hasMember(body, "devices")
-	case stepToken, stepExchange, stepGet, stepDevice:
+	case stepToken, stepExchange, stepGet, stepDevice, stepPolicy:
 	}
 
 	return status == http.StatusOK && json.Valid(body)
@@ -113,6 +114,8 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 		return verdict{ReasonNotTheAPI, "check that the base URL is that of the API, and that no login page or proxy stands in between"}
 	case r.message == "" && r.status == http.StatusNotFound && at.ofDevices():
 		return verdict{ReasonNotSupported, "this server cannot do this with devices: check the base URL (Headscale's API has no devices)"}
+	case r.status == http.StatusNotFound && at == stepPolicy:
+		return verdict{ReasonNotSupported, "this server does not show its policy: check tailnet and base URL (Headscale's API has no policy)"}
 	case r.message == "" && r.status == http.StatusNotFound && at != stepToken && at != stepExchange:
 		return verdict{ReasonNotSupported, "this server has no such API: check the base URL (Headscale has it since 0.30)"}
 	}
@@ -130,6 +133,13 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 		v = judgeExchange(r.status)
 	case stepCreate:
 		v = judgeCreate(r, kind)
+	case stepPolicy:
+		if r.status == http.StatusForbidden && kind.NeedsTags() {
+			v = verdict{
+				ReasonScopeMissing,
+				"the " + kind.String() + " lacks a scope: it needs policy_file, readable (admin console, Settings > Trust credentials)",
+			}
+		}
 	case stepDevices, stepDevice, stepChangeDevice:
 		v = judgeDevices(at, r.status, kind)
 	case stepList:

@@ -31,6 +31,8 @@ type fleetPlan struct {
 	keys fleet.Keys
 	// keysLater tells that a node which has no source of a key is told so only when it needs one.
 	keysLater bool
+	// keyTags are those that flags give the keys of all nodes.
+	keyTags []string
 	// single counts the nodes of each key that serves one node only.
 	single map[string]int
 }
@@ -72,6 +74,9 @@ func (p *program) planOf(
 	}
 
 	made := &fleetPlan{Plan: plan, keysLater: keysLater}
+	if flags.key.tags != "" {
+		made.keyTags = []string{flags.key.tags}
+	}
 
 	return made, p.setKeys(ctx, made, flags, given)
 }

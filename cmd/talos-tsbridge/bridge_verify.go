@@ -55,8 +55,11 @@ func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosF
 		talos.nodes = append(talos.nodes, plan.Node(i).Address)
 	}
 
+	names.dryRun = true
+
 	return &bridgeCheck{plan: plan, up: &fleet.Up{
 		Connection: nodes.Connection{Talosconfig: talos.talosconfig, Context: talos.context, Endpoints: talos.endpoints}, DryRun: true,
+		BeforeLogin: p.newLoginCheck(ctx, names, plan).beforeLogin,
 	}}, nil
 }
 

@@ -73,6 +73,8 @@ func TestScripts(t *testing.T) {
 			"offline":   setOffline,
 			"address":   setAddress,
 			"routes":    setRoutes,
+			"tags":      setTags,
+			"owners":    setOwners,
 			"devices":   checkDevices,
 			"headscale": func(ts *testscript.TestScript, _ bool, _ []string) { tailnetFor(ts).BehaveAsHeadscale() },
 		},
@@ -232,6 +234,21 @@ func setRoutes(ts *testscript.TestScript, _ bool, args []string) {
 		list := func(text string) []string { return strings.FieldsFunc(text, func(r rune) bool { return r == ',' }) }
 		d.AdvertisedRoutes, d.EnabledRoutes = list(args[1]), list(args[2])
 	})
+}
+
+// setTags sets the tags of a device: tags NAME TAG...
+func setTags(ts *testscript.TestScript, _ bool, args []string) {
+	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) { d.Tags = args[1:] })
+}
+
+// setOwners sets which tags the policy has: owners TAG...
+func setOwners(ts *testscript.TestScript, _ bool, args []string) {
+	owners := map[string][]string{}
+	for _, tag := range args {
+		owners[tag] = []string{"autogroup:admin"}
+	}
+
+	tailnetFor(ts).SetTagOwners(owners)
 }
 
 // checkDevices checks which devices there are: devices NAME...

@@ -15,6 +15,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
+	verifyreport "github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
 // upFlags are the flags of up.
@@ -26,6 +27,7 @@ type upFlags struct {
 	up           fleet.Up
 	fingerprints []string
 	diff         bool
+	api          bool
 	output       string
 }
 
@@ -80,6 +82,8 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 
 	flags.BoolVar(&f.dryRun, "dry-run", false, "say what would be done, and change nothing")
 	flags.BoolVar(&f.diff, "diff", false, "with --dry-run: show what would change in the machine configs, with secrets redacted")
+	flags.BoolVar(&f.api, "api", false, "look the nodes on the tailnet up there too, through the Tailscale API: one whose device lacks tags or routes of its config "+
+		"logs in again, and what else is wrong with the devices is told")
 	flags.IntVar(&f.up.Parallel, "parallel", fleet.DefaultParallel, "`number` of workers to bring up at a time; control planes are one at a time")
 	flags.BoolVar(&f.up.ContinueOnError, "continue-on-error", false, "go on with the other nodes where one fails")
 	flags.BoolVar(&f.up.KeepKey, "keep-key", false, "leave the key in the config of a node that joins, for nodes that log in at each start")
@@ -130,8 +134,16 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	run := flags.run(plan)
 	run.OnStage, run.OnNode = progress.stage, progress.node
 
-	if !flags.key.replace {
-		run.BeforeJoin = p.newNameCheck(ctx, flags, plan).beforeJoin
+	run.BeforeLogin = p.newLoginCheck(ctx, flags, plan).beforeLogin
+
+	var devices *deviceCheck
+
+	if flags.api {
+		if devices, err = p.newDeviceCheck(ctx, flags, plan); err != nil {
+			return err
+		}
+
+		run.Lacks = devices.lacks
 	}
 
 	report, err := run.Run(ctx, plan.Plan)
@@ -147,15 +159,24 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		err = p.restoreNames(ctx, flags, plan, report)
 	}
 
-	if writeErr := p.writeUp(flags, report); writeErr != nil {
+	result := upResult{Report: report}
+	if err == nil && devices != nil {
+		result.Findings, err = devices.seen(ctx, flags, report)
+	}
+
+	if writeErr := p.writeUp(flags, result); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
 
-	if err != nil {
-		return err
+	if err == nil {
+		err = upFailure(report)
 	}
 
-	return upFailure(report)
+	if err == nil && !flags.dryRun {
+		err = failureOf(&verifyreport.Report{Findings: result.Findings})
+	}
+
+	return err
 }
 
 // run returns what brings the nodes of a plan up.

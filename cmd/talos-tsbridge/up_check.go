@@ -2,48 +2,88 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/siderolabs/go-pointer"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
-// nameCheck looks for the names of nodes in the tailnet before they join.
-type nameCheck struct {
+// loginCheck looks for what the tailnet would refuse to nodes that log in.
+type loginCheck struct {
 	plan *fleetPlan
-	// devices asks the tailnet, once. Without credentials that may ask it, there are none, and names are not checked.
+	// replace tells that devices which have the names of nodes go before these join.
+	replace bool
+	// devices and policy ask the tailnet, once. Without credentials, or where these may not ask it, there are none and
+	// nothing is checked.
 	devices func() ([]tailnet.Device, time.Time)
+	policy  func() *tailnet.Policy
 }
 
-// newNameCheck returns a check by the credentials in the environment.
-func (p *program) newNameCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) *nameCheck {
-	return &nameCheck{plan: plan, devices: sync.OnceValues(func() ([]tailnet.Device, time.Time) {
+// newLoginCheck returns a check by the credentials in the environment. What cannot be checked is told, of the policy in a
+// plan alone: few credentials may read it, and what it would have told, the login does.
+func (p *program) newLoginCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) *loginCheck {
+	client := sync.OnceValue(func() *tailnet.Client {
 		key := flags.key
 		key.quiet = true
 
 		client, err := p.readyClient(ctx, &key)
 		if err != nil {
-			return nil, time.Time{}
+			if !errors.Is(err, tailnet.ErrNoCredentials) && !flags.quiet {
+				p.note("the tailnet was not looked at: " + err.Error())
+			}
+
+			return nil
 		}
 
-		devices, err := client.Devices(ctx)
-		if err != nil && !flags.quiet {
-			p.note(fmt.Sprintf("whether names are taken in the tailnet is not known: %v", err))
-		}
+		return client
+	})
 
-		return devices, client.Now()
-	})}
+	return &loginCheck{
+		plan: plan, replace: flags.key.replace,
+		devices: sync.OnceValues(func() ([]tailnet.Device, time.Time) {
+			if client() == nil {
+				return nil, time.Time{}
+			}
+
+			devices, err := client().Devices(ctx)
+			if err != nil && !flags.quiet {
+				p.note(fmt.Sprintf("whether names are taken in the tailnet is not known: %v", err))
+			}
+
+			return devices, client().Now()
+		}),
+		policy: sync.OnceValue(func() *tailnet.Policy {
+			if client() == nil {
+				return nil
+			}
+
+			policy, err := client().Policy(ctx)
+			if err != nil && flags.dryRun && !flags.quiet {
+				p.note(fmt.Sprintf("whether the policy of the tailnet has the tags of the nodes is not known: %v", err))
+			}
+
+			return policy
+		}),
+	}
 }
 
-// beforeJoin refuses a node whose name belongs to a device that is connected, and tells of one that is not: that may be the
-// node itself as it was before.
-func (c *nameCheck) beforeJoin(_ context.Context, node int) ([]string, error) {
+// beforeLogin refuses a node whose tags nobody can have, and one that joins with a name that belongs to a device which is
+// connected. It tells of one that is not connected: that may be the node itself as it was before.
+func (c *loginCheck) beforeLogin(_ context.Context, node int, action fleet.Action) ([]string, error) {
+	if err := c.checkTags(node); err != nil {
+		return nil, err
+	}
+
 	hostname := pointer.SafeDeref(c.plan.Settings(node).Hostname)
-	if hostname == "" {
+	if action == fleet.ActionLogin || c.replace || hostname == "" {
 		return nil, nil
 	}
 
@@ -66,4 +106,27 @@ func (c *nameCheck) beforeJoin(_ context.Context, node int) ([]string, error) {
 	}
 
 	return nil, nil
+}
+
+func (c *loginCheck) checkTags(node int) error {
+	tags, err := tailaddr.ParseTags(slices.Concat(c.plan.Settings(node).AdvertiseTags, c.plan.Key(node).Tags, c.plan.keyTags))
+	if err != nil || len(tags) == 0 {
+		return nil //nolint:nilerr // what is wrong with them, the plan said
+	}
+
+	policy := c.policy()
+	if policy == nil {
+		return nil
+	}
+
+	undefined := policy.Undefined(tags...)
+	if len(undefined) == 0 {
+		return nil
+	}
+
+	return &fleet.Refusal{
+		Code: fleet.CodeTagsNotOwned, Cause: "the policy of the tailnet does not have " + strings.Join(undefined, ", ") + ": no key can be made with it, and no device can ask for it",
+		Next: []string{fmt.Sprintf(`give it an owner in the policy file: "tagOwners": {"%s": ["autogroup:admin"]}`, strings.Join(undefined, `": ["autogroup:admin"], "`)),
+			"or write a tag in advertiseTags that the policy has"},
+	}
 }

@@ -1,16 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
+	"time"
 
 	"github.com/siderolabs/go-pointer"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
@@ -56,42 +60,125 @@ func (p *program) restoreNames(ctx context.Context, flags *upFlags, plan *fleetP
 	return nil
 }
 
-// foresee tells in a dry run what is wrong with the devices of nodes that joined. That the tailnet cannot be asked is no
-// failure of the run.
-func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, report *fleet.Report) {
-	if _, err := tailnet.CredentialFromEnv(p.environment.lookup); !flags.dryRun || flags.quiet || errors.Is(err, tailnet.ErrNoCredentials) {
-		return
-	}
+// deviceCheck holds nodes that are on the tailnet against what the tailnet says of their devices.
+type deviceCheck struct {
+	plan    *fleetPlan
+	client  *tailnet.Client
+	devices []tailnet.Device
+}
 
-	var joined []devices.Expected
-
-	for i, node := range report.Nodes {
-		if hostname := pointer.SafeDeref(plan.Settings(i).Hostname); len(node.TailnetAddresses) > 0 {
-			joined = append(joined, expectedOf(plan, i, hostname, node.TailnetAddresses))
-		}
-	}
-
-	if len(joined) == 0 {
-		return
-	}
-
+// newDeviceCheck asks the tailnet for its devices.
+func (p *program) newDeviceCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) (*deviceCheck, error) {
 	key := flags.key
 	key.quiet = true
 
 	client, err := p.readyClient(ctx, &key)
-
-	var all []tailnet.Device
-	if err == nil {
-		all, err = client.Devices(ctx)
+	if err != nil {
+		return nil, err
 	}
 
+	c := &deviceCheck{plan: plan, client: client}
+
+	return c, c.look(ctx)
+}
+
+func (c *deviceCheck) look(ctx context.Context) (err error) {
+	if c.devices, err = c.client.Devices(ctx); err != nil {
+		return exitError{err, exitUnseen}
+	}
+
+	return nil
+}
+
+// lacks returns what of the tags and routes of a node its device does not have: those a login gives it.
+func (c *deviceCheck) lacks(_ context.Context, node int, addresses []netip.Addr) ([]string, error) {
+	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool {
+		return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
+	})
+	if own < 0 {
+		return nil, nil
+	}
+
+	var lacks []string
+
+	device, expected := c.devices[own], expectedOf(c.plan, node, "", addresses)
+
+	for _, tag := range expected.Tags {
+		if !slices.Contains(device.Tags, tag) {
+			lacks = append(lacks, tag)
+		}
+	}
+
+	for _, route := range expected.Routes {
+		if !slices.Contains(device.AdvertisedRoutes, route) {
+			lacks = append(lacks, "route "+route.String())
+		}
+	}
+
+	return lacks, nil
+}
+
+// findings says what is wrong with the devices of the nodes that are on the tailnet.
+func (c *deviceCheck) findings(report *fleet.Report) []verify.Finding {
+	var joined []devices.Expected
+
+	for i, node := range report.Nodes {
+		if hostname := pointer.SafeDeref(c.plan.Settings(i).Hostname); len(node.TailnetAddresses) > 0 {
+			joined = append(joined, expectedOf(c.plan, i, cmp.Or(hostname, node.Node), node.TailnetAddresses))
+		}
+	}
+
+	return devices.Diagnose(&devices.Tailnet{Devices: c.devices}, joined, c.client.Now())
+}
+
+// seen is findings once the tailnet has heard of what was done, which takes it a moment.
+func (c *deviceCheck) seen(ctx context.Context, flags *upFlags, report *fleet.Report) ([]verify.Finding, error) {
+	const times = 4
+
+	findings := c.findings(report)
+
+	for range times {
+		if flags.dryRun || report.Count(fleet.OutcomeDone) == 0 {
+			break
+		}
+
+		select {
+		case <-time.After(flags.up.Settle):
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+
+		if err := c.look(ctx); err != nil {
+			return nil, err
+		}
+
+		if findings = c.findings(report); verify.Worst(findings) != verify.SeverityFault {
+			break
+		}
+	}
+
+	return findings, nil
+}
+
+// foresee tells in a dry run what is wrong with the devices of nodes that joined. That the tailnet cannot be asked is no
+// failure of the run.
+func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, report *fleet.Report) {
+	if _, err := tailnet.CredentialFromEnv(p.environment.lookup); !flags.dryRun || flags.api || flags.quiet || errors.Is(err, tailnet.ErrNoCredentials) {
+		return
+	}
+
+	if !slices.ContainsFunc(report.Nodes, func(node fleet.NodeReport) bool { return len(node.TailnetAddresses) > 0 }) {
+		return
+	}
+
+	check, err := p.newDeviceCheck(ctx, flags, plan)
 	if err != nil {
 		p.note("the tailnet was not looked at: " + err.Error())
 
 		return
 	}
 
-	for _, finding := range devices.Diagnose(&devices.Tailnet{Devices: all}, joined, client.Now()) {
+	for _, finding := range check.findings(report) {
 		p.note(finding.String())
 	}
 }

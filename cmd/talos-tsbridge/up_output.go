@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -10,24 +11,37 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
+// upResult is how it went with the nodes, and what is wrong with their devices where these were looked at.
+type upResult struct {
+	*fleet.Report
+
+	Findings []verify.Finding `json:"findings,omitempty"`
+}
+
 // writeUp prints how it went with each node.
-func (p *program) writeUp(flags *upFlags, report *fleet.Report) error {
-	var text strings.Builder
+func (p *program) writeUp(flags *upFlags, result upResult) error {
+	var text bytes.Buffer
 
 	if flags.output == outputJSON {
 		encoder := json.NewEncoder(&text)
 		encoder.SetIndent("", "  ")
 
-		if err := encoder.Encode(report); err != nil {
+		if err := encoder.Encode(result); err != nil {
 			return err
 		}
-	} else if err := writeUpTable(&text, report, flags); err != nil {
-		return err
+	} else {
+		if err := writeUpTable(&text, result.Report, flags); err != nil {
+			return err
+		}
+
+		table := tableWriter{out: &text, colour: p.wantsColour()}
+		table.findings(result.Findings)
 	}
 
-	if _, err := io.WriteString(p.stdout, text.String()); err != nil {
+	if _, err := p.stdout.Write(text.Bytes()); err != nil {
 		return fmt.Errorf("standard output: %w", err)
 	}
 

@@ -25,6 +25,7 @@ const (
 	GetDevice     Endpoint = "get device"
 	DeleteDevice  Endpoint = "delete device"
 	RenameDevice  Endpoint = "rename device"
+	GetPolicy     Endpoint = "get policy"
 	Unknown       Endpoint = "unknown"
 )
 

@@ -180,6 +180,8 @@ func (s *Server) route(r *http.Request) (Endpoint, func(*http.Request) answer) {
 		return GetKey, s.authenticated(s.getKey)
 	case "DELETE tailnet/keys/id":
 		return DeleteKey, s.authenticated(s.deleteKey)
+	case "GET tailnet/acl":
+		return GetPolicy, s.authenticated(s.getPolicy)
 	case "GET tailnet/devices":
 		return ListDevices, s.authenticated(s.listDevices)
 	case "GET device/id":

@@ -98,7 +98,7 @@ func (s *Server) SetTailnet(name string) { s.set(func() { s.tailnet = name }) }
 
 // SetTagOwners sets which tags own a tag: the key of the map is the tag that may be used, its values are the tags whose
 // owner may use it, as in the policy file's tagOwners. Once set, an API access token may only use the tags that are keys
-// of the map. Default: OAuth clients may use their own tags only, API access tokens all.
+// of the map, and the policy file is shown. Default: OAuth clients may use their own tags only, API access tokens all.
 func (s *Server) SetTagOwners(owners map[string][]string) { s.set(func() { s.owners = owners }) }
 
 // SetClockSkew sets how far the server's clock is ahead of this machine's. Default: 0.

@@ -1,0 +1,109 @@
+package fleet
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+)
+
+// manyFailures of the service in a row mean that it will not come up: once may be an accident of the start.
+const manyFailures = 2
+
+const waitingStage = "waiting for the tailnet"
+
+// await waits until the node is on the tailnet with a service that stays. Since is the service's last event before the
+// config was given, and restarts tells that the config starts the service again.
+func (c *converge) await(ctx context.Context, since time.Time, restarts bool, environment map[string]string) error {
+	c.says(waitingStage)
+
+	bounded, cancel := context.WithTimeout(ctx, c.up.Wait)
+	defer cancel()
+
+	var (
+		began   = time.Now()
+		last    *talosapi.State
+		unseen  error
+		upSince time.Time
+		event   time.Time
+	)
+
+	for {
+		state, err := c.watch(bounded)
+
+		switch {
+		case bounded.Err() != nil:
+		case err != nil:
+			unseen, upSince = err, time.Time{}
+		case restarts && state.Service.FailedSince(since) >= manyFailures:
+			return c.notJoined(ctx, "the service fails")
+		case !joined(state, environment):
+			last, unseen, upSince = state, nil, time.Time{}
+		default:
+			last, unseen = state, nil
+
+			if upSince.IsZero() || !state.Service.Last.Equal(event) {
+				upSince, event = time.Now(), state.Service.Last
+			}
+
+			// a config is in force a moment after it was given: until then the service is the one of before
+			changed := !restarts || state.Service.Last.After(since) || time.Since(began) > 2*c.up.Settle
+
+			if changed && time.Since(upSince) >= c.up.Settle {
+				c.report.TailnetAddresses = state.TailnetAddresses
+
+				return nil
+			}
+		}
+
+		select {
+		case <-time.After(c.up.Interval):
+		case <-bounded.Done():
+			if err := context.Cause(ctx); err != nil {
+				return err
+			}
+
+			return c.late(ctx, last, unseen)
+		}
+	}
+}
+
+// late says what was seen when the time was over.
+func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error) error {
+	switch {
+	case unseen != nil:
+		return refuse(CodeNotJoined, "the node does not answer any more: "+tidy(unseen),
+			"look whether it runs; what it was given for a try, it takes back by itself")
+	case last == nil:
+		return c.notJoined(ctx, "the node was not seen on the tailnet")
+	case !last.Service.Running():
+		return c.notJoined(ctx, "the service is "+orUnknown(last.Service.State)+" ("+orUnknown(last.Service.Message)+")")
+	default:
+		return c.notJoined(ctx, fmt.Sprintf("the service runs, and the node has no address of the tailnet after %s", c.up.Wait))
+	}
+}
+
+func orUnknown(text string) string {
+	if text == "" {
+		return "unknown"
+	}
+
+	return text
+}
+
+// notJoined finds the cause in the log of the service.
+func (c *converge) notJoined(ctx context.Context, what string) error {
+	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
+	defer cancel()
+
+	next := "look at what it says: talosctl -n " + c.node.Address + " logs " + talosapi.ServiceName
+
+	if log, err := c.api.Node(c.node.Address).Log(bounded); err == nil {
+		if cause := talosapi.Cause(log); cause != "" {
+			what += ": " + cause
+		}
+	}
+
+	return refuse(CodeNotJoined, what, next, "the node takes back by itself what it was given for a try")
+}
