@@ -10,7 +10,6 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
 
 // WithAPIServerSANs adds names, or addresses, to the certificate of the Kubernetes API, so that kubectl can call a control plane by
@@ -37,20 +36,7 @@ func (p *Patch) setAPIServerSANs(o *options, faults *Faults) {
 
 	names := magicDNSNames(o, &unheard)
 
-	for _, text := range o.APIServerSANs {
-		name, reason := parseCertSAN(text)
-		if reason != "" {
-			faults.add(CodeInvalid, option, "`api-server-san` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", quote.Value(text), reason)
-
-			continue
-		}
-
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
-	}
-
-	p.node.apiServerSANs = names
+	p.node.apiServerSANs = union(names, o.parseCertSANs(faults, option, o.APIServerSANs))
 }
 
 func apiServerDocuments(version *coreconfig.VersionContract, names []string) []config.Document {

@@ -17,20 +17,27 @@ import (
 func (p *Patch) setCertSANs(o *options, faults *Faults) {
 	names := magicDNSNames(o, faults)
 
-	for _, text := range o.CertSANs {
+	p.node.certSANs = union(names, o.parseCertSANs(faults, "cert-san", o.CertSANs))
+}
+
+// parseCertSANs reads the names, and addresses, that a list gives to a certificate.
+func (o *options) parseCertSANs(faults *Faults, option string, list []string) []string {
+	var names []string
+
+	for _, text := range list {
 		name, reason := parseCertSAN(text)
-		if reason != "" {
-			faults.add(CodeInvalid, "cert-san", "`cert-san` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", quote.Value(text), reason)
+		if template, ok := o.placeholder(faults, option, text); ok {
+			name = template
+		} else if reason != "" {
+			faults.add(CodeInvalid, option, "`%s` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", option, quote.Value(text), reason)
 
 			continue
 		}
 
-		if !slices.Contains(names, name) {
-			names = append(names, name)
-		}
+		names = append(names, name)
 	}
 
-	p.node.certSANs = names
+	return names
 }
 
 // magicDNSNames returns the names that the node has in MagicDNS: the whole one, and the short one that search domains
@@ -38,16 +45,26 @@ func (p *Patch) setCertSANs(o *options, faults *Faults) {
 func magicDNSNames(o *options, faults *Faults) []string {
 	const option = "magicdns-domain"
 
-	given, hostname := pointer.SafeDeref(o.MagicDNSDomain), pointer.SafeDeref(o.Hostname)
+	given := pointer.SafeDeref(o.MagicDNSDomain)
 	if given == "" {
 		return nil
 	}
 
-	domain := canonicalName(given)
+	hostname, ofTemplate := strings.CutPrefix(pointer.SafeDeref(o.Hostname), placeholderPrefix)
+	if !ofTemplate {
+		hostname = strings.ToLower(hostname)
+	}
 
-	reason := containerboot.CheckHostname(domain)
-	if reason == "" && !strings.Contains(domain, ".") {
-		reason = "is not a whole domain"
+	domain, isTemplate := o.placeholder(faults, option, given)
+	reason := ""
+
+	if !isTemplate {
+		domain = canonicalName(given)
+		reason = containerboot.CheckHostname(domain)
+
+		if reason == "" && !strings.Contains(domain, ".") {
+			reason = "is not a whole domain"
+		}
 	}
 
 	switch {
@@ -57,14 +74,10 @@ func magicDNSNames(o *options, faults *Faults) []string {
 		faults.add(CodeInvalid, option, "`magicdns-domain` %s %s: write one such as tail1234.ts.net", quote.Value(given), reason)
 	case hostname == "":
 		faults.add(CodeMissing, option, "`magicdns-domain` makes a name of the hostname, and there is none: set `hostname`, or give the whole name as `cert-san`")
-	case strings.HasPrefix(hostname, placeholderPrefix):
-		faults.add(CodeConflict, option, "`magicdns-domain` makes a name of the `hostname`, which is a placeholder: give the whole name as `cert-san`")
-	case strings.Contains(hostname, "."):
+	case !ofTemplate && strings.Contains(hostname, "."):
 		faults.add(CodeConflict, option, "`magicdns-domain`: a `hostname` of several labels has another name in MagicDNS: give that as `cert-san`")
 	default:
-		name := strings.ToLower(hostname)
-
-		return []string{name + "." + domain, name}
+		return []string{hostname + "." + domain, hostname}
 	}
 
 	return nil

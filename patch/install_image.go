@@ -25,10 +25,13 @@ func (p *Patch) setInstallImage(o *options, faults *Faults) {
 	const option = "install-image"
 
 	image := pointer.SafeDeref(o.InstallImage)
+	template, isTemplate := o.placeholder(faults, option, image)
 
 	switch {
 	case image == "":
 		return
+	case isTemplate:
+		image = template
 	case secret.Looks(image):
 		faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
 

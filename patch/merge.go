@@ -41,7 +41,7 @@ func (m *merging) setLegacy(value any, path ...any) error {
 
 // add appends a document.
 func (m *merging) add(document config.Document) error {
-	text, err := encode("", []config.Document{document})
+	text, err := encode("", []config.Document{document}, nil)
 	if err == nil {
 		m.edit.AddDocument(text)
 	}

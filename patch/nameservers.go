@@ -42,7 +42,7 @@ func (p *Patch) setNameservers(o *options, faults *Faults) {
 		faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` does not work with `userspace`: leave one of them out")
 	}
 
-	nameservers, wrong := parseNameservers(o.Nameservers)
+	nameservers, wrong := o.parseNameservers()
 	*faults = append(*faults, wrong...)
 	p.node.nameservers = append([]netip.Addr{tailaddr.MagicDNS4()}, nameservers...)
 	p.notes.add(NoteMagicDNSFirst, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
@@ -50,7 +50,7 @@ func (p *Patch) setNameservers(o *options, faults *Faults) {
 }
 
 // parseNameservers reads the nameservers that answer for the rest of the world.
-func parseNameservers(texts []string) ([]netip.Addr, Faults) {
+func (o *options) parseNameservers() ([]netip.Addr, Faults) {
 	const option = "nameserver"
 
 	var (
@@ -59,15 +59,18 @@ func parseNameservers(texts []string) ([]netip.Addr, Faults) {
 		outside     bool
 	)
 
-	if len(texts) == 0 {
+	if len(o.Nameservers) == 0 {
 		faults.add(CodeMissing, option, "the resolver of `magicdns` needs a nameserver for all other names, since those of DHCP are replaced: set `nameserver` "+
 			"to that of your LAN")
 
 		return nil, faults
 	}
 
-	for _, text := range texts {
+	for _, text := range o.Nameservers {
 		address, reason := parseHostAddress(text)
+		if template, ok := o.placeholder(&faults, option, text); ok {
+			address, reason = addressTemplate(template), ""
+		}
 
 		switch {
 		case reason != "":
@@ -116,7 +119,7 @@ func nameserverFragment(version *coreconfig.VersionContract, nameservers []netip
 	fragment := &v1alpha1.NetworkConfig{}
 
 	for _, nameserver := range nameservers {
-		fragment.NameServers = append(fragment.NameServers, nameserver.String())
+		fragment.NameServers = append(fragment.NameServers, addressText(nameserver))
 	}
 
 	return &v1alpha1.MachineConfig{MachineNetwork: fragment}

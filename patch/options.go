@@ -37,6 +37,9 @@ type options struct {
 	contents map[string]string
 	serves   bool
 
+	// placeholders are the texts that another tool replaces, as they were found.
+	placeholders []string
+
 	// contract and role are those of the settings or of the base.
 	contract *config.VersionContract
 	role     machine.Type

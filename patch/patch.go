@@ -14,7 +14,6 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
-	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
 // Patch is a checked patch, made by [New]. It can be printed: the key in it is an [authkey.Key], which prints as [redacted].
@@ -26,8 +25,8 @@ type Patch struct {
 	contract *coreconfig.VersionContract
 	role     machine.Type
 	service  service
-	nodeIP   nodeip.Subnets
-	etcd     nodeip.Subnets
+	nodeIP   subnetList
+	etcd     subnetList
 	// subnets are what becomes of the lists in the machine config that the patch goes into.
 	subnets subnetChanges
 	node    node
@@ -80,6 +79,7 @@ var errZero = errors.New("the zero patch is none: make one with patch.New")
 
 func newPatch(o *options) (*Patch, error) {
 	faults := slices.Clone(o.faults)
+	o.placeholders = nil
 
 	faults.addError(CodeConfig, "", "", o.resolve())
 
@@ -111,7 +111,7 @@ func newPatch(o *options) (*Patch, error) {
 
 // keepAdditions leaves of the patch what only its role may carry.
 func (p *Patch) keepAdditions(faults *Faults) {
-	p.service, p.nodeIP, p.node, p.additionsOnly = service{}, nodeip.Subnets{}, p.node.additions(), true
+	p.service, p.nodeIP, p.node, p.additionsOnly = service{}, subnetList{}, p.node.additions(), true
 
 	if p.etcd.IsEmpty() && !p.node.kubernetesRule && len(p.node.apiServerSANs) == 0 {
 		faults.add(CodeUnsupported, "role", "there is nothing that only the `role` %s may carry: leave the patch for it out", p.role)
@@ -132,7 +132,8 @@ func (p *Patch) Contract() *coreconfig.VersionContract { return p.contract }
 func (p *Patch) Notes() []Note { return slices.Clone(p.notes) }
 
 // Documents returns the typed documents of the patch, with the auth key in them, for a config container of the caller's
-// own. Each call makes new ones.
+// own. Each call makes new ones. A placeholder stands in them as it is, but for a nameserver in a document that takes addresses alone:
+// there it is the zone of ::, and only [Patch.Bytes] writes the placeholder.
 func (p *Patch) Documents() ([]config.Document, error) {
 	return p.documents(false)
 }
@@ -155,7 +156,7 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 		return nil, err
 	}
 
-	return encode(p.deletions(), documents)
+	return encode(p.deletions(), documents, p.templates(redacted))
 }
 
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {

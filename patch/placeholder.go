@@ -1,10 +1,14 @@
 package patch
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // placeholderPrefix begins the value of a setting that another tool replaces later, such as placeholder:{{ .Node.Host }}. The key has
@@ -13,20 +17,32 @@ const placeholderPrefix = "placeholder:"
 
 // placeholder returns the text that stands for a value, and whether there is one. It is written as it is: what it becomes only the
 // tool that replaces it knows. A machine config is never a template, so there it is refused.
-func (c *composer) placeholder(option, value string) (text string, ok bool) {
+func (o *options) placeholder(faults *Faults, option, value string) (text string, ok bool) {
 	text, ok = strings.CutPrefix(value, placeholderPrefix)
 
 	switch {
 	case !ok:
-	case c.target != nil:
-		c.faults.add(CodeUnsupported, option, "`%s`: a placeholder has no place in a machine config that is in use: give the value", option)
-	case text == "":
-		c.faults.add(CodeInvalid, option, "`%s`: a placeholder is empty: write one such as placeholder:{{ .Node.Host }}", option)
+		return "", false
+	case o.target != nil:
+		faults.add(CodeUnsupported, option, "`%s`: a placeholder has no place in a machine config that is in use: give the value", option)
+	case text == "" || text == "!":
+		faults.add(CodeInvalid, option, "`%s`: a placeholder is empty: write one such as placeholder:{{ .Node.Host }}", option)
 	case strings.ContainsFunc(text, unicode.IsControl):
-		c.faults.add(CodeInvalid, option, "`%s` %s: a placeholder contains a line break or control character", option, quote.Value(text))
+		faults.add(CodeInvalid, option, "`%s` %s: a placeholder contains a line break or control character", option, quote.Value(text))
+	case secret.Looks(text):
+		faults.add(CodeSecret, option, "`%s`: the placeholder looks like a key: write what your tool replaces, such as {{ .Node.Host }}", option)
+	default:
+		if !slices.Contains(o.placeholders, text) {
+			o.placeholders = append(o.placeholders, text)
+		}
 	}
 
-	return text, ok
+	return text, true
+}
+
+// placeholder is the same for a setting of the service.
+func (c *composer) placeholder(option, value string) (text string, ok bool) {
+	return c.options.placeholder(&c.faults, option, value)
 }
 
 // placeholders parts the placeholders of a list from its other elements.
@@ -46,4 +62,31 @@ func (c *composer) placeholders(option string, list []string) (others, texts []s
 	}
 
 	return others, texts
+}
+
+// templates are the texts that the written patch has to hold as they were given.
+func (p *Patch) templates(redacted bool) []string {
+	if p.service.key.Kind() != authkey.KindPlaceholder {
+		return p.options.placeholders
+	}
+
+	return append(slices.Clone(p.options.placeholders), p.service.secret(redacted))
+}
+
+// addressTemplate stands for an address where the type can hold nothing else: the unspecified address with the text as its zone,
+// which no setting can give.
+func addressTemplate(text string) netip.Addr { return netip.IPv6Unspecified().WithZone(text) }
+
+// isTemplate reports whether an address is one of [addressTemplate].
+func isTemplate(address netip.Addr) bool {
+	return address.Zone() != "" && address.WithZone("").IsUnspecified()
+}
+
+// addressText is what is written for an address.
+func addressText(address netip.Addr) string {
+	if isTemplate(address) {
+		return address.Zone()
+	}
+
+	return address.String()
 }

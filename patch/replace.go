@@ -2,7 +2,7 @@ package patch
 
 import (
 	"fmt"
-	"strconv"
+	"net/netip"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
@@ -80,8 +80,7 @@ func (n node) deletions() []string {
 	var documents []string
 
 	for _, host := range n.hosts {
-		// an address is quoted, as an IPv6 one may look like something else to YAML
-		documents = append(documents, fmt.Sprintf(deleteStaticHost, strconv.Quote(host.address.String())))
+		documents = append(documents, fmt.Sprintf(deleteStaticHost, quotedAddress(host.address)))
 	}
 
 	if n.nameservers != nil {
@@ -93,6 +92,18 @@ func (n node) deletions() []string {
 	}
 
 	return documents
+}
+
+// quotedAddress quotes an address, as an IPv6 one may look like something else to YAML, and writes a placeholder as it is.
+func quotedAddress(address netip.Addr) string {
+	switch text := addressText(address); {
+	case !strings.ContainsAny(text, `"\`):
+		return `"` + text + `"`
+	case !strings.Contains(text, "'"):
+		return "'" + text + "'"
+	default:
+		return "|-\n    " + text
+	}
 }
 
 func (p *Patch) setReplace(o *options, faults *Faults) {

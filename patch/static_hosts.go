@@ -30,7 +30,7 @@ func (p *Patch) setStaticHosts(o *options, faults *Faults) {
 		return
 	}
 
-	hosts, wrong := newStaticHosts(o.StaticHosts)
+	hosts, wrong := o.newStaticHosts()
 	if len(wrong) > 0 {
 		*faults = append(*faults, wrong...)
 
@@ -59,29 +59,33 @@ func (p *Patch) setStaticHosts(o *options, faults *Faults) {
 }
 
 // newStaticHosts checks names and addresses and sorts them by address.
-func newStaticHosts(given map[string][]string) ([]staticHost, Faults) {
+func (o *options) newStaticHosts() ([]staticHost, Faults) {
 	const option = "static-host"
 
 	var faults Faults
 
 	names := map[netip.Addr][]string{}
 
-	for _, text := range sortedKeys(given) {
+	for _, text := range sortedKeys(o.StaticHosts) {
 		name := canonicalName(text)
 
-		if reason := checkStaticName(name); reason != "" {
+		if template, ok := o.placeholder(&faults, option, text); ok {
+			name = template
+		} else if reason := checkStaticName(name); reason != "" {
 			faults.add(CodeInvalid, option, "`static-host` %s %s", quote.Value(text), reason)
 
 			continue
 		}
 
-		if len(given[text]) == 0 {
+		if len(o.StaticHosts[text]) == 0 {
 			faults.add(CodeInvalid, option, "`static-host` %s has no address: write %s=100.82.13.87", name, name)
 		}
 
-		for _, text := range given[text] {
+		for _, text := range o.StaticHosts[text] {
 			address, reason := parseHostAddress(text)
-			if reason != "" {
+			if template, ok := o.placeholder(&faults, option, text); ok {
+				address = addressTemplate(template)
+			} else if reason != "" {
 				faults.add(CodeInvalid, option, "`static-host` %s: %s %s: write one such as 100.82.13.87", name, quote.Value(text), reason)
 
 				continue
@@ -158,7 +162,7 @@ func namesWithout(hosts []staticHost, isFamily func(netip.Addr) bool) []string {
 
 	for _, host := range hosts {
 		for _, name := range host.names {
-			has[name] = has[name] || isFamily(host.address)
+			has[name] = has[name] || isFamily(host.address) || isTemplate(host.address)
 		}
 	}
 
@@ -175,7 +179,7 @@ func staticHostDocuments(version *coreconfig.VersionContract, hosts []staticHost
 	var documents []config.Document
 
 	for _, host := range hosts {
-		document := network.NewStaticHostConfigV1Alpha1(host.address.String())
+		document := network.NewStaticHostConfigV1Alpha1(addressText(host.address))
 		document.Hostnames = slices.Clone(host.names)
 		documents = append(documents, document)
 	}
@@ -192,7 +196,7 @@ func staticHostFragment(version *coreconfig.VersionContract, hosts []staticHost)
 
 	for _, host := range hosts {
 		fragment.ExtraHostEntries = append(fragment.ExtraHostEntries, &v1alpha1.ExtraHost{
-			HostIP: host.address.String(), HostAliases: slices.Clone(host.names),
+			HostIP: addressText(host.address), HostAliases: slices.Clone(host.names),
 		})
 	}
 

@@ -34,10 +34,8 @@ func (p *Patch) setNodeIP(o *options, faults *Faults) {
 	case len(o.NodeIPSubnets) > 0 && o.isUnset(nodeIPFlag):
 		faults.add(CodeConflict, "unset", "`unset` --node-ip-subnet takes back what is given: leave one of them out")
 	case len(o.NodeIPSubnets) > 0:
-		subnets, err := nodeip.Parse(o.NodeIPSubnets...)
-		faults.addError(CodeInvalid, nodeIPFlag, "`node-ip-subnet`: ", err)
-		p.nodeIP = subnets
-		p.addNotes(NoteNodeIP, "node IP", subnets)
+		p.nodeIP = o.parseSubnets(faults, nodeIPFlag, o.NodeIPSubnets)
+		p.addNotes(NoteNodeIP, "node IP", p.nodeIP)
 	case o.isUnset(nodeIPFlag):
 		p.subnets.removeNodeIP = len(kept) > 0
 	case len(kept) > 0 && noNodeIP:
@@ -49,7 +47,7 @@ func (p *Patch) setNodeIP(o *options, faults *Faults) {
 		p.setDefaultNodeIP(o)
 	}
 
-	if o.base != nil && (len(o.NodeIPSubnets) > 0 || len(kept) > 0 && !noNodeIP) {
+	if o.base != nil && !p.nodeIP.isTemplate() && (len(o.NodeIPSubnets) > 0 || len(kept) > 0 && !noNodeIP) {
 		p.checkCluster(o, faults, len(o.NodeIPSubnets) > 0)
 	}
 
@@ -60,10 +58,10 @@ func (p *Patch) setNodeIP(o *options, faults *Faults) {
 }
 
 func (p *Patch) setDefaultNodeIP(o *options) {
-	p.nodeIP = o.defaultSubnets
+	p.nodeIP = subnetList{Subnets: o.defaultSubnets}
 
 	if p.nodeIP.IsEmpty() {
-		p.nodeIP = nodeip.Default()
+		p.nodeIP = subnetList{Subnets: nodeip.Default()}
 	}
 
 	if o.base == nil {
@@ -132,10 +130,8 @@ func (p *Patch) setEtcd(o *options, faults *Faults) {
 		faults.add(CodeUnsupported, etcdFlag, "`etcd-subnet` is for control planes only, talos refuses it on workers: set `role` to controlplane, "+
 			"or leave it out")
 	case len(o.EtcdSubnets) > 0:
-		subnets, err := nodeip.Parse(o.EtcdSubnets...)
-		faults.addError(CodeInvalid, etcdFlag, "`etcd-subnet`: ", err)
-		p.etcd = subnets
-		p.addNotes(NoteEtcd, "etcd", subnets)
+		p.etcd = o.parseSubnets(faults, etcdFlag, o.EtcdSubnets)
+		p.addNotes(NoteEtcd, "etcd", p.etcd)
 	case o.isUnset(etcdFlag):
 		p.subnets.removeEtcd = len(kept) > 0
 	case !p.role.IsControlPlane():
@@ -168,7 +164,7 @@ func (p *Patch) setDefaultEtcd(o *options) {
 			return // Talos does not take the list either
 		}
 
-		p.etcd = subnets
+		p.etcd = subnetList{Subnets: subnets}
 	}
 
 	positives := positive(p.etcd.Strings())
@@ -224,7 +220,7 @@ func (p *Patch) noteOwnLAN(o *options) {
 	}
 }
 
-func (p *Patch) addNotes(code NoteCode, subject string, subnets nodeip.Subnets) {
+func (p *Patch) addNotes(code NoteCode, subject string, subnets subnetList) {
 	for _, note := range subnets.Notes() {
 		p.notes.add(code, "%s: %s", subject, note)
 	}
