@@ -89,7 +89,7 @@ func newUpTest(t *testing.T) *upTest {
 
 	return &upTest{cluster: cluster, keys: keys, dir: dir, up: &fleet.Up{
 		Connection: nodes.Connection{Talosconfig: path}, Keys: keys,
-		Wait: 2 * time.Second, Boot: 5 * time.Second, Settle: 20 * time.Millisecond, Interval: 4 * time.Millisecond,
+		Wait: time.Minute, Boot: time.Minute, Settle: 20 * time.Millisecond, Interval: 4 * time.Millisecond,
 	}}
 }
 
@@ -270,7 +270,6 @@ func TestUpWrongKey(t *testing.T) {
 	t.Parallel()
 
 	u := newUpTest(t)
-	u.up.Wait = 200 * time.Millisecond
 	live := u.live(t, &talostest.Live{Address: "192.168.1.10", Join: func(string) error { return errors.New("invalid pre auth key") }},
 		configOf(t, machinetype.TypeWorker), false)
 	other := u.live(t, &talostest.Live{Address: "192.168.1.11"}, configOf(t, machinetype.TypeWorker), false)
@@ -342,7 +341,7 @@ func TestUpRefuses(t *testing.T) {
 			live := u.live(t, test.live, config(t), test.joined)
 
 			if test.joined {
-				require.Eventually(t, func() bool { return live.Joined() }, time.Second, time.Millisecond)
+				require.Eventually(t, func() bool { return live.Joined() }, time.Minute, time.Millisecond)
 			}
 
 			before := live.Disk()
@@ -471,7 +470,7 @@ func TestUpInterrupted(t *testing.T) {
 			t.Parallel()
 
 			u := newUpTest(t)
-			u.up.Wait, u.up.Parallel = 500*time.Millisecond, 1
+			u.up.Parallel = 1
 			live := u.live(t, &talostest.Live{Address: "192.168.1.10", Takes: 10 * time.Millisecond}, configOf(t, machinetype.TypeWorker), false)
 
 			stopped := errors.New("stopped by a signal")
@@ -526,7 +525,7 @@ func TestUpAfterKill(t *testing.T) {
 			trial := patched(t, configOf(t, machinetype.TypeWorker),
 				patch.Settings{AdvertiseTags: []string{"tag:k8s"}, NodeIPSubnets: []string{"192.168.1.0/24"}, Hostname: new("a")}, "first")
 			require.NoError(t, live.Try(trial, time.Minute))
-			require.Eventually(t, func() bool { return live.Joined() || !good }, time.Second, time.Millisecond)
+			require.Eventually(t, func() bool { return live.Joined() || !good }, time.Minute, time.Millisecond)
 
 			report := u.run(t, upFile+"  a: {address: 192.168.1.10}\n")
 			assert.Equal(t, fleet.OutcomeDone, report.Nodes[0].Outcome, report.Nodes[0].Cause)

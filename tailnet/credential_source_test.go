@@ -31,7 +31,7 @@ func from(t *testing.T, server *tailnettest.Server, credential tailnettest.Crede
 		return value, ok
 	})
 	if client != nil {
-		client.Timeout, client.RetryDelay = 3*time.Second, 2*time.Millisecond
+		client.Timeout, client.RetryDelay = time.Minute, 2*time.Millisecond
 	}
 
 	return client, err

@@ -39,7 +39,7 @@ func newClient(t testing.TB, server *tailnettest.Server, credential tailnettest.
 	client, err := tailnet.FromEnv(server.LookupEnv(credential))
 	require.NoError(t, err)
 
-	client.Timeout, client.RetryDelay = 3*time.Second, 2*time.Millisecond
+	client.Timeout, client.RetryDelay = time.Minute, 2*time.Millisecond
 
 	return client
 }

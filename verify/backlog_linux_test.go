@@ -20,7 +20,6 @@ func TestSilentPort(t *testing.T) {
 
 	result := check(t, &verify.Checker{Timeout: short}, "tcp://"+fullBacklog(t).String())[0]
 	assert.Equal(t, verify.OutcomeTimeout, result.Outcome)
-	assert.Less(t, time.Duration(result.Latency), 2*short)
 }
 
 // fullBacklog returns an address whose listener accepts no connections any more, so that packets to it are dropped.

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"net/http"
@@ -140,15 +141,31 @@ func serveTCP(t *testing.T, handle func(net.Conn)) netip.AddrPort {
 	return netip.MustParseAddrPort(listener.Addr().String())
 }
 
-// closedPort returns an address on which nothing listens.
+// closedPort returns an address on which nothing listens, over TCP and UDP, as long as the test runs: its port belongs to
+// connections of other peers, so that nobody else is given it meanwhile.
 func closedPort(t *testing.T) netip.AddrPort {
 	t.Helper()
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-	require.NoError(t, listener.Close())
+	peer := serveTCP(t, func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 
-	return netip.MustParseAddrPort(listener.Addr().String())
+	for range 10 { // another program may have the port over UDP
+		conn, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}).DialContext(t.Context(), "tcp", peer.String())
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = conn.Close() })
+
+		address := netip.MustParseAddrPort(conn.LocalAddr().String())
+
+		packets, err := net.DialUDP("udp", net.UDPAddrFromAddrPort(address), net.UDPAddrFromAddrPort(peer))
+		if err == nil {
+			t.Cleanup(func() { _ = packets.Close() })
+
+			return address
+		}
+	}
+
+	t.Fatal("no port is free over TCP and UDP")
+
+	return netip.AddrPort{}
 }
 
 // nameServer is a name server that answers by the first label of the name.

@@ -100,7 +100,7 @@ func TestReleaseAll(t *testing.T) {
 
 	leases = append(leases, nil)
 
-	const latency = 400 * time.Millisecond
+	const latency = 2 * time.Second
 
 	server.SetLatency(latency)
 	require.Empty(t, mint.ReleaseAll(t.Context(), leases...))

@@ -18,11 +18,11 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
-// newMinter returns a minter for the server that waits and gives up sooner than the default one.
+// newMinter returns a minter for the server that repeats sooner than the default one. It does not give up before a busy machine answers.
 func newMinter(t testing.TB, server *tailnettest.Server, kind tailnet.CredentialKind) *mint.Minter {
 	t.Helper()
 
-	client := &tailnet.Client{BaseURL: server.URL, Timeout: 3 * time.Second, RetryDelay: 2 * time.Millisecond}
+	client := &tailnet.Client{BaseURL: server.URL, Timeout: time.Minute, RetryDelay: 2 * time.Millisecond}
 
 	if kind != tailnet.CredentialNone {
 		client.Credential = credential(t, server, kind, tailnettest.OAuthClient{Tags: []string{"tag:k8s"}})
@@ -344,7 +344,7 @@ func TestUntracedTransport(t *testing.T) {
 	server.Fail(tailnettest.Fault{On: tailnettest.CreateKey, Handled: true, Reset: true})
 
 	minter := newMinter(t, server, tailnet.CredentialAPIToken)
-	minter.Client.HTTPClient = &http.Client{Transport: minimal{http.DefaultTransport}, Timeout: time.Second}
+	minter.Client.HTTPClient = &http.Client{Transport: minimal{http.DefaultTransport}, Timeout: time.Minute}
 
 	_, err := minter.Lease(t.Context(), mint.Options{})
 	require.ErrorContains(t, err, "has been revoked")

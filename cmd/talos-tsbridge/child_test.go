@@ -108,7 +108,7 @@ func TestExecPassesSignalsOn(t *testing.T) {
 	command.Stdout, command.Stderr = output, &stderr
 	require.NoError(t, command.Start())
 
-	require.Eventually(t, func() bool { return strings.Contains(output.String(), "ready") }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(output.String(), "ready") }, time.Minute, 5*time.Millisecond)
 	require.NoError(t, command.Process.Signal(syscall.SIGTERM))
 
 	var exit *exec.ExitError
@@ -136,7 +136,7 @@ func TestExecEndsWithItsContext(t *testing.T) {
 		code <- run(ctx, []string{"exec", "--", "stand-in-child", "stubborn", "@-"}, env, strings.NewReader(""), output, &stderr)
 	}()
 
-	require.Eventually(t, func() bool { return strings.Contains(output.String(), "ready") }, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, func() bool { return strings.Contains(output.String(), "ready") }, time.Minute, 5*time.Millisecond)
 	cancel(errors.New("enough"))
 	assert.Equal(t, 3, <-code)
 	assert.NotContains(t, stderr.String(), "Canary")

@@ -79,7 +79,7 @@ func TestSignalWhileMintingLeavesNoKey(t *testing.T) {
 			command.Stdout, command.Stderr = &stdout, &stderr
 			require.NoError(t, command.Start())
 
-			require.Eventually(t, func() bool { return len(server.LiveKeys()) > 0 }, 10*time.Second, 5*time.Millisecond)
+			require.Eventually(t, func() bool { return len(server.LiveKeys()) > 0 }, time.Minute, 5*time.Millisecond)
 			require.NoError(t, command.Process.Signal(sig))
 
 			var exit *exec.ExitError

@@ -39,7 +39,7 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	defer stop()
 
 	root := p.rootCommand()
-	root.SetArgs(args)
+	root.SetArgs(append([]string{}, args...)) // none is not those of the process
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(stderr)

@@ -23,7 +23,7 @@ var ending = []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP, s
 // eventually waits for what another process does.
 func eventually(t *testing.T, is func() bool) {
 	t.Helper()
-	require.Eventually(t, is, 20*time.Second, 5*time.Millisecond)
+	require.Eventually(t, is, time.Minute, 5*time.Millisecond)
 }
 
 // stoppedRun is a run of the program that is sent a signal.

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -42,6 +43,7 @@ var verifyServers = sync.OnceValues(startVerifyServers)
 
 type serverAddresses struct {
 	open, shut, https, dns string
+	shutBy                 net.Conn // whose port shut is, so that nothing can listen there
 	authority, talosconfig []byte
 }
 
@@ -72,7 +74,7 @@ func setVerifyServers(env *testscript.Env) error {
 
 // startVerifyServers starts servers that run as long as the tests.
 func startVerifyServers() (*serverAddresses, error) {
-	var listeners [4]net.Listener
+	var listeners [3]net.Listener
 
 	for i := range listeners {
 		listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -83,7 +85,12 @@ func startVerifyServers() (*serverAddresses, error) {
 		listeners[i] = listener
 	}
 
-	open, shut, https, names := listeners[0], listeners[1], listeners[2], listeners[3]
+	open, https, names := listeners[0], listeners[1], listeners[2]
+
+	shut, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1)}}).Dial("tcp", open.Addr().String())
+	if err != nil {
+		return nil, err
+	}
 
 	certificate, authority, err := selfSigned("vault.test")
 	if err != nil {
@@ -130,9 +137,9 @@ func startVerifyServers() (*serverAddresses, error) {
 	}
 
 	return &serverAddresses{
-		open: open.Addr().String(), shut: shut.Addr().String(), https: port, dns: names.Addr().String(),
+		open: open.Addr().String(), shut: shut.LocalAddr().String(), shutBy: shut, https: port, dns: names.Addr().String(),
 		authority: authority, talosconfig: talosconfig,
-	}, shut.Close()
+	}, nil
 }
 
 func startNodes() ([]byte, error) {
@@ -269,33 +276,39 @@ func TestVerifyExitCodes(t *testing.T) {
 	require.NoError(t, failureOf(&report.Report{Findings: []verify.Finding{{Severity: verify.SeverityWarning}}}))
 }
 
+// late is a listener of a server that hangs up on the first who comes.
+type late struct {
+	net.Listener
+
+	first sync.Once
+}
+
+func (l *late) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+
+	l.first.Do(func() {
+		if err == nil {
+			_ = conn.Close()
+			conn, err = l.Listener.Accept()
+		}
+	})
+
+	return conn, err
+}
+
 // Waiting ends when the target is reached, and the attempts are told.
 func TestVerifyWait(t *testing.T) {
 	t.Parallel()
 
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-
-	address := listener.Addr().String()
-	require.NoError(t, listener.Close())
-
-	again := make(chan error, 1)
-
-	go func() {
-		time.Sleep(200 * time.Millisecond)
-
-		listener, err := net.Listen("tcp", address)
-		if err == nil {
-			t.Cleanup(func() { _ = listener.Close() })
-		}
-
-		again <- err
-	}()
+	server := httptest.NewUnstartedServer(http.NotFoundHandler())
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.Listener = &late{Listener: server.Listener}
+	server.StartTLS()
+	t.Cleanup(server.Close)
 
 	var stdout, stderr bytes.Buffer
 
-	code := run(t.Context(), []string{"verify", "--wait", "10s", "-o", "json", "tcp://" + address}, nil, strings.NewReader(""), &stdout, &stderr)
-	require.NoError(t, <-again)
+	code := run(t.Context(), []string{"verify", "--wait", "1m", "--timeout", "1m", "-o", "json", "--insecure", server.URL}, nil, strings.NewReader(""), &stdout, &stderr)
 	assert.Equal(t, exitDone, code, stderr.String())
 	assert.Empty(t, stderr.String(), "no progress where nobody looks")
 
