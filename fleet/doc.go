@@ -7,7 +7,7 @@
 // and hands it to a [Sink]: files, a command, or one of your own. Nothing is minted before everything is checked, and only
 // the node at hand is in memory:
 //
-//	file, err := fleet.Load("bridge.yaml")
+//	file, err := fleet.Load(ctx, "bridge.yaml")
 //	plan, err := file.Plan(fleet.PlanOptions{})
 //	summary, err := fleet.Run(ctx, plan, &fleet.Files{Dir: "patches"}, fleet.RunOptions{Keys: keys})
 //

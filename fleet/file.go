@@ -70,8 +70,8 @@ type Node struct {
 }
 
 // Load reads a file. Its error is [Faults] where the file can be read and is not right.
-func Load(path string) (*File, error) {
-	text, err := ctxio.ReadFile(context.Background(), path, ctxio.MaxInput)
+func Load(ctx context.Context, path string) (*File, error) {
+	text, err := ctxio.ReadFile(ctx, path, ctxio.MaxInput)
 	if err != nil {
 		return nil, fmt.Errorf("bridge file: %w", err)
 	}

@@ -13,8 +13,12 @@ import (
 func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *talosapi.State) (*talosapi.State, error) {
 	c.report.Action = ActionInstall
 
-	base, err := c.plan.Config(c.index)
-	if err != nil {
+	base, err := c.plan.Config(ctx, c.index)
+
+	switch {
+	case err != nil && context.Cause(ctx) != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, refuse(CodeNoConfig, "the node waits for its first config: "+err.Error())
 	}
 

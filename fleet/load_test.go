@@ -135,7 +135,7 @@ func TestLoadAndConfig(t *testing.T) {
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "x.json"), []byte("{}\n"), 0o600))
 	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.yaml"), []byte("machine: {}\n"), 0o600))
 
-	file, err := fleet.Load(filepath.Join(dir, "bridge.yaml"))
+	file, err := fleet.Load(t.Context(), filepath.Join(dir, "bridge.yaml"))
 	require.NoError(t, err)
 
 	plan, err := file.Plan(fleet.PlanOptions{})
@@ -143,11 +143,11 @@ func TestLoadAndConfig(t *testing.T) {
 
 	assert.Equal(t, map[string]string{"/etc/tailscale/x": filepath.Join(dir, "x.json")}, plan.Settings(1).ConfigFiles)
 
-	text, err := plan.Config(0)
+	text, err := plan.Config(t.Context(), 0)
 	require.NoError(t, err, "the folder is that of the file")
 	assert.Equal(t, "machine: {}\n", string(text))
 
-	_, err = plan.Config(1)
+	_, err = plan.Config(t.Context(), 1)
 	assert.ErrorContains(t, err, "config: FILE")
 }
 

@@ -25,12 +25,15 @@ type PlanOptions struct {
 	Only []string
 	// NeedsAddress refuses nodes without one.
 	NeedsAddress bool
+	// ReadFile reads the files that settings name, as [patch.WithReadFile] says. Default: that of package patch.
+	ReadFile func(name string) ([]byte, error)
 }
 
 // Plan is what was checked: the patch of each of its nodes can be made. It does not change.
 type Plan struct {
 	file    *File
 	over    patch.Settings
+	read    func(name string) ([]byte, error)
 	nodes   []*Node
 	patches []*patch.Patch
 	notes   []Note
@@ -47,7 +50,7 @@ type Note struct {
 // Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once. It sends
 // nothing and mints nothing.
 func (f *File) Plan(options PlanOptions) (*Plan, error) {
-	p := &Plan{file: f, over: options.Over}
+	p := &Plan{file: f, over: options.Over, read: options.ReadFile}
 
 	faults := p.choose(options)
 
@@ -125,7 +128,7 @@ func (p *Plan) make(i int) (*patch.Patch, error) {
 		settings.AuthKey = key
 	}
 
-	return patch.New(patch.WithSettings(settings))
+	return patch.New(patch.WithSettings(settings), patch.WithReadFile(p.read))
 }
 
 // Settings returns the settings of a node: those of the file, its own over them, and those of the plan over these. They
@@ -246,17 +249,17 @@ func (p *Plan) Patch(i int, key authkey.Key) (*patch.Patch, error) {
 	settings := p.Settings(i)
 	settings.AuthKeyMount = nil // there is nothing to put there
 
-	return patch.New(patch.WithSettings(settings))
+	return patch.New(patch.WithSettings(settings), patch.WithReadFile(p.read))
 }
 
 // Config reads the machine config that a node is installed with. Its error says which field to write where there is none.
-func (p *Plan) Config(i int) ([]byte, error) {
+func (p *Plan) Config(ctx context.Context, i int) ([]byte, error) {
 	node := p.nodes[i]
 	if node.Config == "" {
 		return nil, fmt.Errorf("node %s has no machine config to be installed with: write config: FILE at the node", node.Name)
 	}
 
-	text, err := ctxio.ReadFile(context.Background(), p.file.relative(node.Config), ctxio.MaxInput)
+	text, err := ctxio.ReadFile(ctx, p.file.relative(node.Config), ctxio.MaxInput)
 	if err != nil {
 		return nil, fmt.Errorf("node %s: config: %w", node.Name, err)
 	}

@@ -3,7 +3,9 @@ package patch
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -42,10 +44,21 @@ func WithServeConfig(content string) Option {
 	}
 }
 
+// WithReadFile reads the files that [Settings.ConfigFiles] and [Settings.ServeConfig] name with this function, which returns no
+// more than the file holds. Default: [os.ReadFile], up to the size that a config file may have.
+func WithReadFile(read func(name string) ([]byte, error)) Option {
+	return func(o *options) { o.readFile = read }
+}
+
 // readFiles reads the files that the settings name, once.
 func (o *options) readFiles(faults *Faults) {
+	readFile := o.readFile
+	if readFile == nil {
+		readFile = readBounded
+	}
+
 	read := func(option, mount, name string) {
-		content, reason := readFile(name)
+		content, reason := contentOf(readFile(name))
 		if reason != "" {
 			faults.add(CodeInvalid, option, "`%s` %s: %s %s", option, mount, quote.Value(name), reason)
 
@@ -71,17 +84,25 @@ func (o *options) readFiles(faults *Faults) {
 	o.ConfigFiles, o.ServeConfig = nil, nil
 }
 
-func readFile(name string) (content, reason string) {
+// readBounded reads a file, or the beginning of one that is too large.
+func readBounded(name string) ([]byte, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return "", "cannot be opened: " + err.(*os.PathError).Err.Error() //nolint:errorlint,forcetypeassert // as os.Open says
+		return nil, err
 	}
 
 	defer file.Close() //nolint:errcheck // nothing was written
 
-	text, err := io.ReadAll(io.LimitReader(file, largestFile+1))
+	return io.ReadAll(io.LimitReader(file, largestFile+1))
+}
+
+// contentOf returns the content of a file that was read, or why it is none of a config file.
+func contentOf(text []byte, err error) (content, reason string) {
+	failed, isPath := errors.AsType[*fs.PathError](err)
 
 	switch {
+	case isPath && failed.Op == "open":
+		return "", "cannot be opened: " + failed.Err.Error()
 	case err != nil:
 		return "", "cannot be read"
 	case len(text) > largestFile:

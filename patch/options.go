@@ -35,6 +35,8 @@ type options struct {
 
 	// contents are the texts of config files by their paths, and serves tells that one is for TS_SERVE_CONFIG.
 	contents map[string]string
+	// readFile reads the files that settings name, nil for the default.
+	readFile func(name string) ([]byte, error)
 	serves   bool
 
 	// placeholders are the texts that another tool replaces, as they were found.

@@ -63,7 +63,7 @@ Each endpoint is then tried over the tailnet. For kubectl, the two lines that ma
 }
 
 func (p *program) access(ctx context.Context, flags *accessFlags) error {
-	file, only, err := flags.bridge()
+	file, only, err := p.bridge(ctx, &flags.upFlags)
 	if err != nil {
 		return err
 	}
@@ -75,7 +75,7 @@ func (p *program) access(ctx context.Context, flags *accessFlags) error {
 		return err
 	}
 
-	connection := nodes.Connection{Talosconfig: flags.talosconfig, Context: flags.context, Endpoints: flags.endpoints}
+	connection := flags.connection(nil)
 
 	found, err := fleet.Endpoints(ctx, connection, plan.Plan)
 	if err != nil {
@@ -99,7 +99,7 @@ func (p *program) access(ctx context.Context, flags *accessFlags) error {
 		return exitError{errors.New("no control plane is on the tailnet, and workers pass calls on to nobody: bring one there with talos-tsbridge up"), exitUnseen}
 	}
 
-	path, text, name, changed, err := flags.withContext(connection, endpoints, addresses)
+	path, text, name, changed, err := flags.withContext(ctx, connection, endpoints, addresses)
 	if err != nil {
 		return err
 	}
@@ -114,8 +114,8 @@ func (p *program) access(ctx context.Context, flags *accessFlags) error {
 }
 
 // withContext returns the talosconfig with the new context in it.
-func (f *accessFlags) withContext(connection nodes.Connection, endpoints, addresses []string) (path string, text []byte, name string, changed bool, err error) {
-	path, before, err := talosapi.Connection(connection).Find()
+func (f *accessFlags) withContext(ctx context.Context, connection nodes.Connection, endpoints, addresses []string) (path string, text []byte, name string, changed bool, err error) {
+	path, before, err := talosapi.Connection(connection).Find(ctx)
 	if err != nil {
 		return "", nil, "", false, exitError{err, exitUnseen}
 	}

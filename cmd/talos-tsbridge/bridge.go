@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -46,14 +47,14 @@ func (p *program) planOf(
 	}
 
 	flags.key.dryRun, flags.key.quiet = flags.dryRun || flags.redact, flags.quiet
-	options.Over = flags.settings
+	options.Over, options.ReadFile = flags.settings, p.readFile
 
 	from := *flags
 	from.staticHostsFrom = slices.Concat(file.StaticHostsFrom, flags.staticHostsFrom)
 
 	// what is wrong without the static hosts is told before anything is asked for them
 	if _, err := file.Plan(options); err != nil {
-		return nil, usageError{err}
+		return nil, cmp.Or[error](context.Cause(ctx), usageError{err})
 	}
 
 	hosts, err := p.staticHosts(ctx, &from)

@@ -34,10 +34,7 @@ func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosF
 		return nil, usagef("--file or --patch, not both: the bridge file says what each node is held against")
 	}
 
-	names := &upFlags{}
-	names.nodes = talos.nodes
-
-	only, unknown := names.named(file)
+	only, unknown := namesOf(file, talos.nodes)
 	if len(unknown) > 0 {
 		return nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
 	}
@@ -55,10 +52,11 @@ func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosF
 		talos.nodes = append(talos.nodes, plan.Node(i).Address)
 	}
 
+	names := &upFlags{}
 	names.dryRun = true
 
 	return &bridgeCheck{plan: plan, up: &fleet.Up{
-		Connection: nodes.Connection{Talosconfig: talos.talosconfig, Context: talos.context, Endpoints: talos.endpoints}, DryRun: true,
+		Connection: talos.connection(nil), DryRun: true,
 		BeforeLogin: p.newLoginCheck(ctx, names, plan).beforeLogin,
 	}}, nil
 }

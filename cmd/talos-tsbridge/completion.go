@@ -59,7 +59,7 @@ func (p *program) completeEverywhere(cmd *cobra.Command) {
 				file = flag.Value.String()
 			}
 
-			names, err := talosapi.Connection{Talosconfig: file}.Contexts()
+			names, err := talosapi.Connection{Talosconfig: file}.Contexts(cmd.Context())
 			if err != nil {
 				return nil, cobra.ShellCompDirectiveNoFileComp
 			}

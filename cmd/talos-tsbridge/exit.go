@@ -67,6 +67,10 @@ func codeOf(err error) int {
 		return int(child)
 	}
 
+	if _, ok := errors.AsType[stopError](err); ok {
+		return exitFailed
+	}
+
 	if _, ok := errors.AsType[usageError](err); ok {
 		return exitUsage
 	}

@@ -94,7 +94,7 @@ func (f *patchFlags) options(ctx context.Context, p *program) ([]patch.Option, e
 	settings := f.settings
 	settings.Role, settings.EtcdSubnets, settings.APIServerSANs = nil, nil, nil
 
-	options := []patch.Option{patch.WithSettings(settings)}
+	options := []patch.Option{patch.WithSettings(settings), patch.WithReadFile(p.readFile)}
 	faults := f.faults
 
 	if f.base != "" {

@@ -9,7 +9,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
-	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 func (p *program) initCommand() *cobra.Command {
@@ -55,9 +54,7 @@ func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *
 	text := fleet.Example()
 
 	if fromNodes {
-		found, err := fleet.Discover(ctx, nodes.Connection{
-			Talosconfig: talos.talosconfig, Context: talos.context, Endpoints: talos.endpoints, Nodes: talos.nodes,
-		})
+		found, err := fleet.Discover(ctx, talos.connection(talos.nodes))
 		if err != nil {
 			return exitError{err, exitUnseen}
 		}

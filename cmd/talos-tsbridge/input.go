@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"context"
+	"sync"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
@@ -27,4 +28,27 @@ func (p *program) readInput(ctx context.Context, what, path string) ([]byte, err
 	}
 
 	return text, err
+}
+
+// readOnce returns what reads files until ctx ends, each of them once: patches are made several times, and a pipe can be read
+// once.
+func readOnce(ctx context.Context) func(name string) ([]byte, error) {
+	var (
+		guard sync.Mutex
+		files = map[string]func() ([]byte, error){}
+	)
+
+	return func(name string) ([]byte, error) {
+		guard.Lock()
+
+		read := files[name]
+		if read == nil {
+			read = sync.OnceValues(func() ([]byte, error) { return ctxio.ReadFile(ctx, name, ctxio.MaxInput) })
+			files[name] = read
+		}
+
+		guard.Unlock()
+
+		return read()
+	}
 }

@@ -63,9 +63,14 @@ func (i *interrupts) receive(received os.Signal, cancel context.CancelCauseFunc,
 	default:
 		i.ending = true
 
-		cancel(fmt.Errorf("stopped by a signal: %s", received))
+		cancel(stopError{received})
 	}
 }
+
+// stopError is why a run ended that a signal stopped, in order.
+type stopError struct{ by os.Signal }
+
+func (e stopError) Error() string { return "stopped by a signal: " + e.by.String() }
 
 // passTo passes signals on from now, until it is called with nil.
 func (i *interrupts) passTo(forward func(os.Signal)) {

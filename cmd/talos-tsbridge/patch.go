@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -132,7 +133,7 @@ func (p *program) newRequest(ctx context.Context, flags *patchFlags, variants ..
 
 	notes, faults := r.check(variants)
 	if err := errors.Join(append(append(lines(err), faults...), keyErr)...); err != nil {
-		return nil, err
+		return nil, cmp.Or(context.Cause(ctx), err)
 	}
 
 	hosts, err := p.staticHosts(ctx, flags)

@@ -22,7 +22,9 @@ type program struct {
 	stdin       io.Reader
 	stdout      io.Writer
 	stderr      io.Writer
-	interrupts  interrupts
+	// readFile reads the files that settings name.
+	readFile   func(name string) ([]byte, error)
+	interrupts interrupts
 
 	// results are those of commands that other programs read, and delivery is how far the one of this run got.
 	results  map[*cobra.Command]result
@@ -37,6 +39,8 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 
 	ctx, stop := p.interrupts.watch(ctx, p.endAtOnce)
 	defer stop()
+
+	p.readFile = readOnce(ctx)
 
 	root := p.rootCommand()
 	root.SetArgs(append([]string{}, args...)) // none is not those of the process

@@ -202,9 +202,7 @@ func (p *program) readSchematic(ctx context.Context, path string) (text []byte, 
 
 // askNode asks the node what it runs.
 func (f *schematicFlags) askNode(ctx context.Context) (nodeimage.Image, error) {
-	talos, err := talosapi.Connect(ctx, talosapi.Connection{
-		Talosconfig: f.talos.talosconfig, Context: f.talos.context, Endpoints: f.talos.endpoints, Nodes: []string{f.fromNode},
-	})
+	talos, err := talosapi.Connect(ctx, talosapi.Connection(f.talos.connection([]string{f.fromNode})))
 	if err != nil {
 		return nodeimage.Image{}, err
 	}

@@ -106,25 +106,50 @@ func TestSignalWhileStandardInputIsRead(t *testing.T) {
 	}
 }
 
-// So it does with a FIFO that is read and with one whose other end nobody opens.
+// So it does with a FIFO, wherever its name stands.
 func TestSignalWhileFIFOIsRead(t *testing.T) {
 	t.Parallel()
 
-	for _, by := range ending {
-		path := fifo(t)
-		run := start(t, nil, nil, "--auth-key", "none", "--base", path)
+	for i, args := range [][]string{
+		{"--auth-key", "none", "--base", "FIFO"},
+		{"--auth-key", "none", "--config-file", "/etc/tailscale/x=FIFO"},
+		{"patch", "--format", "json", "-f", "FIFO"},
+		{"patch", "--auth-key", "none", "--format", "json", "-f", "files.yaml"},
+		{"up", "--dry-run", "-f", "FIFO"},
+		{"up", "--dry-run", "--nodes", "192.168.1.10", "--talosconfig", "FIFO"},
+		{"verify", "--nodes", "192.168.1.10", "--talosconfig", "FIFO"},
+		{"access", "--nodes", "192.168.1.10", "--talosconfig", "FIFO"},
+		{"schematic", "--from-node", "192.168.1.10", "--talosconfig", "FIFO"},
+	} {
+		t.Run(strings.Join(args, " "), func(t *testing.T) {
+			t.Parallel()
 
-		eventually(t, func() bool {
-			writer, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
-			if err == nil {
-				t.Cleanup(func() { _ = writer.Close() })
+			path := fifo(t)
+			bridge := filepath.Join(t.TempDir(), "files.yaml")
+			require.NoError(t, os.WriteFile(bridge, []byte("nodes: {a: {configFiles: {/etc/tailscale/x: "+path+"}}}\n"), 0o600))
+
+			for i, arg := range args {
+				args[i] = strings.NewReplacer("FIFO", path, "files.yaml", bridge).Replace(arg)
 			}
 
-			return err == nil
-		})
+			run := start(t, nil, nil, args...)
 
-		assert.Equal(t, exitFailed, run.stop(t, by))
-		assert.Contains(t, run.stdout.String(), failureKey)
+			eventually(t, func() bool {
+				writer, err := os.OpenFile(path, os.O_WRONLY|unix.O_NONBLOCK, 0)
+				if err == nil {
+					t.Cleanup(func() { _ = writer.Close() })
+				}
+
+				return err == nil
+			})
+
+			assert.Equal(t, exitFailed, run.stop(t, ending[i%len(ending)]))
+			assert.Contains(t, run.stderr.String(), "stopped by a signal: ")
+
+			if strings.HasPrefix(args[0], "-") || args[0] == "patch" {
+				assert.Contains(t, run.stdout.String(), failureKey)
+			}
+		})
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -14,7 +15,6 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 	verifyreport "github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
@@ -112,7 +112,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		return usagef("--diff shows what would change: give it with --dry-run")
 	}
 
-	file, only, err := flags.bridge()
+	file, only, err := p.bridge(ctx, flags)
 	if err != nil {
 		return err
 	}
@@ -182,7 +182,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 // run returns what brings the nodes of a plan up.
 func (f *upFlags) run(plan *fleetPlan) *fleet.Up {
 	run := f.up
-	run.Connection = nodes.Connection{Talosconfig: f.talosconfig, Context: f.context, Endpoints: f.endpoints}
+	run.Connection = f.connection(nil)
 	run.Fingerprints, run.Keys, run.DryRun = f.fingerprints, plan.keys, f.dryRun
 
 	return &run
@@ -190,13 +190,9 @@ func (f *upFlags) run(plan *fleetPlan) *fleet.Up {
 
 // bridge returns the file and the names of the nodes in it that are brought up, none for all. Nodes that the file which is
 // there by default does not know are brought up without it.
-func (f *upFlags) bridge() (*fleet.File, []string, error) {
-	path := f.file
-	if path == "" {
-		path = fleet.DefaultFile
-	}
-
-	file, err := fleet.Load(path)
+func (p *program) bridge(ctx context.Context, f *upFlags) (*fleet.File, []string, error) {
+	path := cmp.Or(f.file, fleet.DefaultFile)
+	file, err := p.loadBridge(ctx, path)
 
 	switch {
 	case f.file == "" && errors.Is(err, fs.ErrNotExist) && len(f.nodes) == 0:
@@ -204,10 +200,10 @@ func (f *upFlags) bridge() (*fleet.File, []string, error) {
 	case f.file == "" && errors.Is(err, fs.ErrNotExist):
 		return f.withoutFile()
 	case err != nil:
-		return nil, nil, usageError{err}
+		return nil, nil, err
 	}
 
-	names, unknown := f.named(file)
+	names, unknown := namesOf(file, f.nodes)
 
 	switch {
 	case len(unknown) == 0:
@@ -228,9 +224,9 @@ func (f *upFlags) withoutFile() (*fleet.File, []string, error) {
 	return file, nil, nil
 }
 
-// named returns the names of the nodes that --nodes says by name or address, and those that the file does not have.
-func (f *upFlags) named(file *fleet.File) (names, unknown []string) {
-	for _, given := range f.nodes {
+// namesOf returns the names of nodes that are given by name or address, and those that the file does not have.
+func namesOf(file *fleet.File, nodes []string) (names, unknown []string) {
+	for _, given := range nodes {
 		i := slices.IndexFunc(file.Nodes, func(node fleet.Node) bool { return node.Name == given || node.Address == given })
 		if i < 0 {
 			unknown = append(unknown, quote.Value(given))

@@ -30,6 +30,11 @@ func (f *talosFlags) bindConnection(flags *pflag.FlagSet) {
 	flags.StringVar(&f.context, "context", "", "`name` of the context in the talosconfig (default: the current one)")
 }
 
+// connection is how to reach these nodes through the Talos API.
+func (f *talosFlags) connection(addresses []string) nodes.Connection {
+	return nodes.Connection{Talosconfig: f.talosconfig, Context: f.context, Endpoints: f.endpoints, Nodes: addresses}
+}
+
 // looksAtNodes reports whether any flag asks for it.
 func (f *talosFlags) looksAtNodes() bool {
 	return len(f.nodes) > 0 || len(f.endpoints) > 0 || f.talosconfig != "" || f.context != ""
@@ -56,7 +61,7 @@ func (p *program) wanted(ctx context.Context, f *talosFlags) (*nodes.Wanted, err
 
 // connect returns a connection to the nodes that the flags name.
 func (f *talosFlags) connect(ctx context.Context) (*nodes.Talos, error) {
-	talos, err := nodes.Connect(ctx, nodes.Connection{Talosconfig: f.talosconfig, Context: f.context, Endpoints: f.endpoints, Nodes: f.nodes})
+	talos, err := nodes.Connect(ctx, f.connection(f.nodes))
 	if err != nil {
 		return nil, exitError{err, exitUnseen}
 	}

@@ -30,7 +30,7 @@ type Connection struct {
 
 // Connect reads the client configuration and makes a client of it. Nothing is sent yet.
 func Connect(ctx context.Context, connection Connection) (*Client, error) {
-	config, err := connection.read()
+	config, err := connection.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +66,8 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 }
 
 // Contexts returns the names of the contexts in the client configuration.
-func (c Connection) Contexts() ([]string, error) {
-	config, err := c.read()
+func (c Connection) Contexts(ctx context.Context) ([]string, error) {
+	config, err := c.read(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,8 @@ func (c Connection) Contexts() ([]string, error) {
 }
 
 // read reads the client configuration.
-func (c Connection) read() (*clientconfig.Config, error) {
-	path, text, err := c.Find()
+func (c Connection) read(ctx context.Context) (*clientconfig.Config, error) {
+	path, text, err := c.Find(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -93,7 +93,7 @@ func (c Connection) read() (*clientconfig.Config, error) {
 
 // Find returns the file of the client configuration and what it holds, which is secret. The function of machinery that does
 // so also creates one where there is none.
-func (c Connection) Find() (path string, text []byte, err error) {
+func (c Connection) Find(ctx context.Context) (path string, text []byte, err error) {
 	paths := []clientconfig.Path{{Path: c.Talosconfig}}
 
 	if c.Talosconfig == "" {
@@ -103,16 +103,18 @@ func (c Connection) Find() (path string, text []byte, err error) {
 	}
 
 	for _, path := range paths {
-		text, err := ctxio.ReadFile(context.Background(), path.Path, ctxio.MaxInput)
-		if c.Talosconfig == "" && errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
+		text, err := ctxio.ReadFile(ctx, path.Path, ctxio.MaxInput)
 
-		if err != nil {
+		switch {
+		case err == nil:
+			return path.Path, text, nil
+		case c.Talosconfig == "" && errors.Is(err, fs.ErrNotExist):
+			continue
+		case context.Cause(ctx) != nil:
+			return "", nil, context.Cause(ctx)
+		default:
 			return "", nil, fmt.Errorf("talosconfig: %w", err)
 		}
-
-		return path.Path, text, nil
 	}
 
 	return "", nil, errors.New("no talosconfig: name one with --talosconfig or TALOSCONFIG")
