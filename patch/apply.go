@@ -1,112 +1,160 @@
 package patch
 
 import (
+	"bytes"
+	"errors"
 	"fmt"
 	"slices"
 
-	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
-	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
-
-	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
-// applyService puts the document of the tailscale service in the place of an earlier one.
-func (p *Patch) applyService(m *merging) error {
-	if p.additionsOnly {
-		return nil
+// Applied is a machine config with a patch in it.
+type Applied struct {
+	config   *Config
+	patch    *Patch
+	text     []byte
+	splices  []machineconfig.Splice
+	after    *machineconfig.File
+	redacted func() []byte
+}
+
+// Apply puts the patch into a machine config. Unlike Talos's own patching, which appends lists, it sets what was given, so that
+// applying it again changes nothing.
+//
+//   - What was given wins, variable by variable and argument by argument; what was not given stays as the config has it; only what
+//     is in neither gets its default. A setting that has a variable and a flag has one value, where it is given.
+//   - A key takes the place of every earlier way to log in. Without one the config's way stays; [WithoutAuthKey] takes it out.
+//   - The subnets of the node IP, and of etcd, stay where the config has them; where those of the node IP let an address of the tailnet
+//     in, the exclusion is added. A static host has the given addresses and no others; names of certificates join those there.
+//   - [WithUnset] takes out what it names. What is kept and would stop the service is a [Fault] that says how to take it out.
+//   - Everything else keeps its bytes, in the documents that change too: comments, indentation, quotes, block scalars, line
+//     ends, a byte order mark, documents of kinds that this version does not know. Apply proves that of each result before
+//     it returns it.
+//
+// A patch that was made without a Talos version and without [WithBase] takes the contract of the config.
+//
+// It fails for a patch of another role or contract, where the patch would make a config that Talos refuses, and where it
+// would have to change what other places share by an anchor. Faults that the config had before are none of its. Its error
+// is a [*ConfigError], or that of [New] for the config.
+func (p *Patch) Apply(c *Config) (*Applied, error) {
+	p, err := p.forConfig(c)
+	if err != nil {
+		return nil, err
 	}
 
-	ours := p.service.document(m.redacted)
+	if p.role != 0 && p.role.IsControlPlane() != c.role.IsControlPlane() {
+		return nil, &ConfigError{Code: ConfigRole, Reason: fmt.Sprintf("it is of a %s, and the patch is for the role %s", c.role, p.role)}
+	}
 
-	earlier, err := findDocument[*extensions.ServiceConfigV1Alpha1](m, extensions.ServiceConfigKind, ServiceName)
+	edit, err := p.edit(c, false)
+	if err != nil {
+		return nil, c.shift(err)
+	}
+
+	a := &Applied{config: c, patch: p, after: c.file}
+
+	if a.splices, err = edit.Splices(); err != nil {
+		return nil, c.shift(configError(err))
+	}
+
+	a.text = machineconfig.Spliced(c.file.Text(), a.splices)
+	a.redacted = func() []byte { return p.redactedText(c) }
+
+	if bytes.Equal(a.text, c.file.Text()) {
+		a.splices = nil
+
+		return a, nil
+	}
+
+	if err := a.prove(edit); err != nil {
+		return nil, c.shift(err)
+	}
+
+	return a, nil
+}
+
+// prove reads the result again: everything that is not ours has to be the same, and Talos has to take it as it took the
+// config before.
+func (a *Applied) prove(edit *machineconfig.Edit) error {
+	read := make(chan []talosReading, 1)
+	go func() { read <- readPieces(a.config.file, a.splices) }()
+
+	after, err := machineconfig.Parse(a.text)
+	if err != nil {
+		return &ConfigError{Code: ConfigUnproven, Reason: "the result would not be YAML: this is a fault of talos-tsbridge, please report it"}
+	}
+
+	a.after = after
+
+	if err := errors.Join(machineconfig.Prove(a.config.file, after, a.patch.owned()), edit.Check(after)); err != nil {
+		return configError(err)
+	}
+
+	loaded, err := a.config.loaded.reload(a.config.file, after, <-read)
 	if err != nil {
 		return err
 	}
 
-	if earlier != nil {
-		return m.setService(earlier, ours)
-	}
-
-	return m.add(ours)
+	return checkFaults(a.config.loaded, loaded)
 }
 
-// setService changes the document of the service. Where there are no config files any more, their field goes.
-func (m *merging) setService(earlier, ours *extensions.ServiceConfigV1Alpha1) error {
-	d := m.find(extensions.ServiceConfigKind, ServiceName)
+// Bytes returns the config with the patch in it, and the auth key.
+func (a *Applied) Bytes() []byte { return slices.Clone(a.text) }
 
-	if len(ours.ServiceConfigFiles) == 0 {
-		m.edit.Remove(d, "configFiles")
-	} else if !slices.Equal(earlier.ServiceConfigFiles, ours.ServiceConfigFiles) {
-		m.edit.Set(d, ours.ServiceConfigFiles, "configFiles")
-	}
+// Redacted returns [Applied.Bytes] with [authkey.Redacted] in place of the auth key of the patch, to be shown or compared.
+// The other secrets of the config stay in it.
+func (a *Applied) Redacted() []byte { return a.redacted() }
 
-	if !slices.Equal(earlier.ServiceEnvironment, ours.ServiceEnvironment) {
-		m.edit.Set(d, ours.ServiceEnvironment, "environment")
-	}
+// Changed reports whether the patch changes the config.
+func (a *Applied) Changed() bool { return len(a.splices) > 0 }
 
-	return nil
-}
+// Notes returns what is worth knowing about the patch in this config.
+func (a *Applied) Notes() []Note { return a.patch.Notes() }
 
-func (p *Patch) applyNodeIP(m *merging) error {
-	switch {
-	case p.subnets.nodeIP != nil:
-		d, path := m.nodeIPList()
-		m.edit.Set(d, p.subnets.nodeIP, path...)
+// edit returns the edit that puts the patch into a config.
+func (p *Patch) edit(c *Config, redacted bool) (*machineconfig.Edit, error) {
+	m := &merging{config: c, edit: c.file.Edit(), contract: p.contract, redacted: redacted}
 
-		return nil
-	case p.subnets.removeNodeIP:
-		d, path := m.nodeIPList()
-		m.edit.Remove(d, path...)
-
-		return nil
-	case p.nodeIP.IsEmpty():
-		return nil
-	case !contract.KubeNodeConfig(p.contract):
-		if m.find(k8s.KubeNodeConfig, "") != nil {
-			return contractFault("it is of contract v1.14 or newer, and the patch is for %s: leave the talos version out", p.contract)
+	for _, f := range p.features {
+		if err := f.apply(m); err != nil {
+			return nil, err
 		}
-
-		return m.setLegacy(p.nodeIP.Strings(), "machine", "kubelet", "nodeIP", "validSubnets")
-	case !m.config.has(kubernetesKinds):
-		return contractFault("it is of a contract before v1.14, and the patch is for %s: leave the talos version out", p.contract)
 	}
 
-	if node := m.find(k8s.KubeNodeConfig, ""); node != nil {
-		m.edit.Set(node, p.nodeIP.Strings(), "nodeIP", "validSubnets")
+	return m.edit, nil
+}
 
-		return nil
-	}
-
-	document, err := p.nodeIP.Document(p.contract)
+// redactedText returns the config with the redacted patch in it. It fails where that of the real one failed before.
+func (p *Patch) redactedText(c *Config) []byte {
+	edit, err := p.edit(c, true)
 	if err != nil {
-		return err
-	}
-
-	return m.add(document)
-}
-
-func contractFault(format string, args ...any) error {
-	return &ConfigError{Code: ConfigContract, Reason: fmt.Sprintf(format, args...)}
-}
-
-// nodeIPList returns where the config has the subnets of the node IP.
-func (m *merging) nodeIPList() (d *machineconfig.Document, path []any) {
-	if node := m.find(k8s.KubeNodeConfig, ""); node != nil {
-		return node, []any{"nodeIP", "validSubnets"}
-	}
-
-	return m.find(machineconfig.Legacy, ""), []any{"machine", "kubelet", "nodeIP", "validSubnets"}
-}
-
-func (p *Patch) applyEtcd(m *merging) error {
-	if p.subnets.removeEtcd {
-		m.edit.Remove(m.find(machineconfig.Legacy, ""), "cluster", "etcd", "advertisedSubnets")
-	}
-
-	if p.etcd.IsEmpty() {
 		return nil
 	}
 
-	return m.setLegacy(p.etcd.Strings(), "cluster", "etcd", "advertisedSubnets")
+	text, err := edit.Bytes()
+	if err != nil {
+		return nil
+	}
+
+	return text
+}
+
+// forConfig returns the patch for a config: what is not given is as the config has it.
+func (p *Patch) forConfig(c *Config) (*Patch, error) {
+	switch {
+	case p.options == nil:
+		return nil, errZero
+	case p.options.target == c:
+		return p, nil
+	}
+
+	o := *p.options
+	o.target = c
+
+	if o.base == nil {
+		o.base = c
+	}
+
+	return newPatch(&o)
 }

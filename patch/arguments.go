@@ -248,11 +248,16 @@ func (c *composer) port() *uint16 {
 
 func portOf(arguments []containerboot.Argument) *uint16 {
 	value, ok := containerboot.Find(arguments, "port")
-	if number, err := strconv.ParseUint(value, 0, 16); ok && err == nil {
-		return pointer.To(uint16(number))
+	if !ok {
+		return nil
 	}
 
-	return nil
+	number, err := strconv.ParseUint(value, 0, 16)
+	if err != nil {
+		return nil
+	}
+
+	return pointer.To(uint16(number))
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(fmt.Sprint(err), "\n", "; ") }

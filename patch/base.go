@@ -53,14 +53,16 @@ func (o *options) resolve() error {
 	return faults.err()
 }
 
-// noteUnknown notes documents of the base that are of a Talos newer than this version knows.
-func (p *Patch) noteUnknown(o *options) {
-	if o.base == nil {
-		return
+// noteNewer notes what is of a Talos newer than this version knows: documents of the base, and the version that was asked for.
+func (d *draft) noteNewer() {
+	if d.base != nil {
+		for _, kind := range d.base.UnknownKinds() {
+			d.notes.add(NoteNewerTalos, "the machine config has a document %s, which talos %s does not know: it is kept as it is", machineconfig.KindName(kind), contract.Newest)
+		}
 	}
 
-	for _, kind := range o.base.UnknownKinds() {
-		p.notes.add(NoteNewerTalos, "the machine config has a document %s, which talos %s does not know: it is kept as it is", machineconfig.KindName(kind), contract.Newest)
+	if version := pointer.SafeDeref(d.TalosVersion); version != "" && contract.IsNewer(version) {
+		d.notes.add(NoteNewerTalos, "`talos-version` %s is newer than this version knows: it is taken as %s", version, contract.Newest)
 	}
 }
 

@@ -35,17 +35,19 @@ type composer struct {
 }
 
 // newService checks what the options say about the service.
-func newService(o *options) (service, notes, Faults) {
-	c := &composer{options: o, given: map[string]bool{}}
+func newService(d *draft) feature {
+	const usual = 12 // variables, so that neither grows
+
+	c := &composer{options: d.options, environment: make(containerboot.Environment, 0, usual), given: make(map[string]bool, usual)}
 
 	c.readTarget()
 	c.takeBack()
 	c.setLogin()
-	c.setBool("TS_AUTH_ONCE", o.AuthOnce, true)
+	c.setBool("TS_AUTH_ONCE", c.AuthOnce, true)
 	c.setStateDir()
 	c.setHostname()
 	c.setRoutes()
-	c.setBool("TS_ACCEPT_DNS", o.AcceptDNS, false)
+	c.setBool("TS_ACCEPT_DNS", c.AcceptDNS, false)
 	c.setArguments()
 	c.setDaemonArguments()
 	c.setFurther()
@@ -53,17 +55,17 @@ func newService(o *options) (service, notes, Faults) {
 	c.checkWhole()
 	c.checkTakenBack()
 
-	if o.target != nil {
+	if c.target != nil {
 		c.noteKept()
 	}
 
-	made := service{
-		key: o.AuthKey, keyMount: pointer.SafeDeref(o.AuthKeyMount), environment: c.environment, files: c.files, port: c.port(),
+	d.service = service{
+		key: c.AuthKey, keyMount: pointer.SafeDeref(c.AuthKeyMount), environment: c.environment, files: c.files, port: c.port(),
+		forwardIPv6: c.forwardsIPv6(), acceptsRoutes: containerboot.IsTrue(c.arguments, "accept-routes"),
 	}
-	made.forwardIPv6 = c.forwardsIPv6()
-	made.acceptsRoutes = containerboot.IsTrue(c.arguments, "accept-routes")
+	d.notes, d.faults = append(d.notes, c.notes...), append(d.faults, c.faults...)
 
-	return made, c.notes, c.faults
+	return d.service
 }
 
 // readTarget begins with what the config has.

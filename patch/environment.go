@@ -116,11 +116,9 @@ func (c *composer) whole() containerboot.Environment {
 // checkWhole finds what would stop the service: variables that are refused together, and what the config has that was never
 // right. Of the values of given ones the faults are known.
 func (c *composer) checkWhole() {
-	environment := c.whole()
-
 	var problems []containerboot.Problem
 	if c.earlier != nil || len(c.Env) > 0 { // what options compose is in order
-		problems = containerboot.Fatal(environment)
+		problems = containerboot.Fatal(c.whole())
 	}
 
 	for _, problem := range problems {
@@ -138,13 +136,13 @@ func (c *composer) checkWhole() {
 		}
 	}
 
-	if !environment.HasLogin() {
+	if c.AuthKey.IsZero() && !c.environment.HasLogin() {
 		c.notes.add(NoteNoKey, "no auth key: only a node that kept its state joins the tailnet")
-	} else if !environment.Bool("TS_AUTH_ONCE", false) {
+	} else if !c.environment.Bool("TS_AUTH_ONCE", false) {
 		c.notes.add(NoteAuthEveryStart, "the node logs in at every start: once its key is used up, expired or revoked, the service fails after the next reboot")
 	}
 
-	c.checkFiles(environment)
+	c.checkFiles()
 }
 
 // isReported reports whether the arguments that a problem lies in were found to be wrong before.

@@ -14,7 +14,6 @@ import (
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -166,8 +165,8 @@ func checkContent(content string) string {
 
 // checkFiles looks at the files that variables name: whether they are there, and whether what containerboot reads as JSON is
 // some.
-func (c *composer) checkFiles(environment containerboot.Environment) {
-	for _, v := range environment {
+func (c *composer) checkFiles() {
+	for _, v := range c.environment {
 		mount, isFile := strings.CutPrefix(v.Value, "file:")
 		if v.Name == serveVariable {
 			mount, isFile = v.Value, v.Value != ""

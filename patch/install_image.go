@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
@@ -21,68 +23,85 @@ var imageReference = lazyregexp.New(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-
 // Factory makes of the empty schematic.
 var stockImages = []string{"/siderolabs/installer", "/376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"}
 
-func (p *Patch) setInstallImage(o *options, faults *Faults) {
+// WithInstallImage sets the image that Talos is installed from, with a tag or digest, which has to hold the tailscale
+// system extension. Default: that of the config.
+//
+// From contract v1.14 on it is not in the patch, and a note says what to give to talosctl gen config instead: a patch of
+// the UnattendedInstallConfig document that names only the image erases the disk that it is installed to.
+func WithInstallImage(image string) Option {
+	return func(o *options) { o.InstallImage = &image }
+}
+
+// installImage is the reference of the image that Talos is installed from.
+type installImage string
+
+var _ feature = installImage("")
+
+func newInstallImage(d *draft) feature {
 	const option = "install-image"
 
-	image := pointer.SafeDeref(o.InstallImage)
-	template, isTemplate := o.placeholder(faults, option, image)
+	image := pointer.SafeDeref(d.InstallImage)
+	template, isTemplate := d.placeholder(&d.faults, option, image)
 
 	switch {
 	case image == "":
-		return
+		return nil
 	case isTemplate:
 		image = template
 	case secret.Looks(image):
-		faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
+		d.faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
 
-		return
+		return nil
 	case !imageReference().MatchString(image):
-		faults.add(CodeInvalid, option, "`install-image` %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints",
+		d.faults.add(CodeInvalid, option, "`install-image` %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints",
 			quote.Value(image))
 
-		return
+		return nil
 	}
 
 	for _, stock := range stockImages {
 		if strings.Contains(image, stock+":") || strings.Contains(image, stock+"@") {
-			p.notes.add(NoteStockImage, "`install-image`: this image holds no system extension, so the node does not join: use the one that "+
+			d.notes.add(NoteStockImage, "`install-image`: this image holds no system extension, so the node does not join: use the one that "+
 				"talos-tsbridge schematic --image prints")
 		}
 	}
 
-	if o.target == nil && contract.UnattendedInstallConfig(p.contract) {
-		p.notes.add(NoteInstallImage, "`install-image` is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl "+
+	if d.target == nil && contract.UnattendedInstallConfig(d.contract) {
+		d.notes.add(NoteInstallImage, "`install-image` is not in the patch, because on contract v1.14 it would erase the choice of the disk: run talosctl "+
 			"gen config with --install-image %s", image)
 
-		return
+		return nil
 	}
 
-	p.node.installImage = image
+	return installImage(image)
 }
 
-func installImageFragment(image string) *v1alpha1.MachineConfig {
-	if image == "" {
-		return nil
-	}
-
-	return &v1alpha1.MachineConfig{MachineInstall: &v1alpha1.InstallConfig{InstallImage: image}}
+func (i installImage) documents(*coreconfig.VersionContract, bool) []config.Document {
+	return machineFragment(&v1alpha1.MachineConfig{MachineInstall: &v1alpha1.InstallConfig{InstallImage: string(i)}})
 }
 
-// applyInstallImage sets the image where the config has one. In place, the choice of the disk beside it stays.
-func (p *Patch) applyInstallImage(m *merging) error {
-	if p.node.installImage == "" {
-		return nil
+// deletions are none: an image replaces an earlier one anyway.
+func (installImage) deletions() []string { return nil }
+
+func (installImage) owned() []machineconfig.Field {
+	return []machineconfig.Field{
+		documentField(runtime.UnattendedInstallConfigKind, "installer", "image"),
+		legacyField("machine", "install", "image"),
 	}
+}
 
-	if d := m.find(runtime.UnattendedInstallConfigKind, ""); d != nil {
-		m.edit.Set(d, p.node.installImage, "installer", "image")
+// apply sets the image where the config has one. In place, the choice of the disk beside it stays.
+func (i installImage) apply(m *merging) error {
+	legacy, _ := m.legacy()
 
-		return nil
-	}
-
-	if contract.UnattendedInstallConfig(p.contract) && m.find(machineconfig.Legacy, "").Get("machine", "install") == nil {
+	switch d := m.find(runtime.UnattendedInstallConfigKind, ""); {
+	case d != nil:
+		m.edit.Set(d, string(i), "installer", "image")
+	case contract.UnattendedInstallConfig(m.contract) && legacy.Get("machine", "install") == nil:
 		return contractFault("it has no document UnattendedInstallConfig, where the image goes: leave the image out, and give it to talosctl upgrade --image")
+	default:
+		m.edit.Set(legacy, string(i), "machine", "install", "image")
 	}
 
-	return m.setLegacy(p.node.installImage, "machine", "install", "image")
+	return nil
 }

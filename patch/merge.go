@@ -1,7 +1,14 @@
 package patch
 
 import (
+	"fmt"
+	"reflect"
+
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+
+	"github.com/siderolabs/go-pointer"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
@@ -10,6 +17,7 @@ import (
 type merging struct {
 	config   *Config
 	edit     *machineconfig.Edit
+	contract *coreconfig.VersionContract
 	redacted bool
 }
 
@@ -32,9 +40,33 @@ func findDocument[T config.Document](m *merging, kind, name string) (found T, er
 	return found, &ConfigError{Code: ConfigUnreadable, Document: documentName(d), Line: d.Line, Reason: "talos does not read this document"}
 }
 
-// setLegacy sets a field of the v1alpha1 config.
-func (m *merging) setLegacy(value any, path ...any) error {
-	m.edit.Set(m.find(machineconfig.Legacy, ""), value, path...)
+// legacy returns the v1alpha1 config, as a document and as Talos reads its machine.
+func (m *merging) legacy() (*machineconfig.Document, v1alpha1.MachineConfig) {
+	legacy := pointer.SafeDeref(m.config.loaded.provider.RawV1Alpha1())
+
+	return m.find(machineconfig.Legacy, ""), pointer.SafeDeref(legacy.MachineConfig)
+}
+
+// set sets a field unless it has the value already: then nothing is touched, not even what shares it by an anchor.
+func (m *merging) set(d *machineconfig.Document, theirs, ours any, path ...any) {
+	if !reflect.DeepEqual(theirs, ours) {
+		m.edit.Set(d, ours, path...)
+	}
+}
+
+// setField sets the one field of a document that is ours. Where there is no such document, it is added.
+func setField[T config.Document](m *merging, ours T, field func(T) any, path ...any) error {
+	theirs, err := findDocument[T](m, ours.Kind(), "")
+	if err != nil {
+		return err
+	}
+
+	d := m.find(ours.Kind(), "")
+	if d == nil {
+		return m.add(ours)
+	}
+
+	m.set(d, field(theirs), field(ours), path...)
 
 	return nil
 }
@@ -47,4 +79,8 @@ func (m *merging) add(document config.Document) error {
 	}
 
 	return err
+}
+
+func contractFault(format string, args ...any) error {
+	return &ConfigError{Code: ConfigContract, Reason: fmt.Sprintf(format, args...)}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
@@ -19,34 +20,53 @@ import (
 // magicDNSByResolver is the one way in which names of the tailnet become known to a node all at once.
 const magicDNSByResolver = "resolver"
 
-func (p *Patch) setNameservers(o *options, faults *Faults) {
-	switch way := pointer.SafeDeref(o.MagicDNS); {
-	case way == "" && len(o.Nameservers) > 0:
-		faults.add(CodeMissing, "magicdns", "`nameserver` is for the resolver of MagicDNS, which is asked first: set `magicdns` to resolver")
+// WithMagicDNSResolver makes the node, and with it its pods, ask the resolver of the tailnet (100.100.100.100) first, and
+// then the given nameservers, at least one. They replace those that the node gets by DHCP. Default: the nameservers are
+// left alone.
+//
+// The resolver answers for names of the tailnet and fails for all others, so each of those costs one question more; while
+// tailscaled does not run, at boot above all, it costs the two seconds after which Talos gives up on a nameserver.
+func WithMagicDNSResolver(nameservers ...string) Option {
+	return func(o *options) {
+		o.MagicDNS = pointer.To(magicDNSByResolver)
+		add(&o.Nameservers, nameservers...)
+	}
+}
 
-		return
+// nameservers are asked one after the other, the resolver of MagicDNS first.
+type nameservers []netip.Addr
+
+var _ feature = nameservers{}
+
+func newNameservers(d *draft) feature {
+	switch way := pointer.SafeDeref(d.MagicDNS); {
+	case way == "" && len(d.Nameservers) > 0:
+		d.faults.add(CodeMissing, "magicdns", "`nameserver` is for the resolver of MagicDNS, which is asked first: set `magicdns` to resolver")
+
+		return nil
 	case way == "":
-		return
+		return nil
 	case way != magicDNSByResolver:
-		faults.add(CodeInvalid, "magicdns", "`magicdns` %s is unknown: write resolver", quote.Value(way))
+		d.faults.add(CodeInvalid, "magicdns", "`magicdns` %s is unknown: write resolver", quote.Value(way))
 
-		return
+		return nil
 	}
 
-	if pointer.SafeDeref(o.AcceptDNS) {
-		faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` and `accept-dns` exclude each other: with `accept-dns` the resolver asks the "+
+	if pointer.SafeDeref(d.AcceptDNS) {
+		d.faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` and `accept-dns` exclude each other: with `accept-dns` the resolver asks the "+
 			"node's nameservers, of which it is one")
 	}
 
-	if pointer.SafeDeref(o.Userspace) {
-		faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` does not work with `userspace`: leave one of them out")
+	if pointer.SafeDeref(d.Userspace) {
+		d.faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` does not work with `userspace`: leave one of them out")
 	}
 
-	nameservers, wrong := o.parseNameservers()
-	*faults = append(*faults, wrong...)
-	p.node.nameservers = append([]netip.Addr{tailaddr.MagicDNS4()}, nameservers...)
-	p.notes.add(NoteMagicDNSFirst, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
+	given, wrong := d.parseNameservers()
+	d.faults = append(d.faults, wrong...)
+	d.notes.add(NoteMagicDNSFirst, "the resolver of MagicDNS is asked first: while tailscaled does not run, at boot above all, every name that is not "+
 		"in the cache takes 2 s longer")
+
+	return append(nameservers{tailaddr.MagicDNS4()}, given...)
 }
 
 // parseNameservers reads the nameservers that answer for the rest of the world.
@@ -97,30 +117,56 @@ func (o *options) parseNameservers() ([]netip.Addr, Faults) {
 	return nameservers, faults
 }
 
-func nameserverDocuments(version *coreconfig.VersionContract, nameservers []netip.Addr) []config.Document {
-	if !contract.ResolverConfig(version) || len(nameservers) == 0 {
-		return nil
-	}
-
+func (n nameservers) document() *network.ResolverConfigV1Alpha1 {
 	document := network.NewResolverConfigV1Alpha1()
 
-	for _, nameserver := range nameservers {
+	for _, nameserver := range n {
 		document.ResolverNameservers = append(document.ResolverNameservers, network.NameserverConfig{Address: meta.Addr{Addr: nameserver}})
 	}
 
-	return []config.Document{document}
+	return document
 }
 
-func nameserverFragment(version *coreconfig.VersionContract, nameservers []netip.Addr) *v1alpha1.MachineConfig {
-	if contract.ResolverConfig(version) || len(nameservers) == 0 {
-		return nil
+func (n nameservers) texts() []string {
+	texts := make([]string, 0, len(n))
+	for _, nameserver := range n {
+		texts = append(texts, addressText(nameserver))
 	}
 
-	fragment := &v1alpha1.NetworkConfig{}
+	return texts
+}
 
-	for _, nameserver := range nameservers {
-		fragment.NameServers = append(fragment.NameServers, addressText(nameserver))
+func (n nameservers) documents(version *coreconfig.VersionContract, _ bool) []config.Document {
+	if contract.ResolverConfig(version) {
+		return []config.Document{n.document()}
 	}
 
-	return &v1alpha1.MachineConfig{MachineNetwork: fragment}
+	return machineFragment(&v1alpha1.MachineConfig{MachineNetwork: &v1alpha1.NetworkConfig{NameServers: n.texts()}})
+}
+
+func (nameservers) deletions() []string {
+	return []string{`apiVersion: v1alpha1
+kind: ResolverConfig
+nameservers:
+    $patch: delete
+`}
+}
+
+func (nameservers) owned() []machineconfig.Field {
+	return []machineconfig.Field{
+		documentField(network.ResolverKind, "nameservers"),
+		legacyField("machine", "network", "nameservers"),
+	}
+}
+
+// apply sets the list where the config has that of the resolver: the newer form beside the older one would be refused.
+func (n nameservers) apply(m *merging) error {
+	if contract.ResolverConfig(m.contract) && !m.config.hasLegacyNameservers() {
+		return setField(m, n.document(), func(c *network.ResolverConfigV1Alpha1) any { return c.ResolverNameservers }, "nameservers")
+	}
+
+	d, machine := m.legacy()
+	m.set(d, pointer.SafeDeref(machine.MachineNetwork).NameServers, n.texts(), "machine", "network", "nameservers")
+
+	return nil
 }

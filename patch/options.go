@@ -1,8 +1,6 @@
 package patch
 
 import (
-	"slices"
-
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
@@ -203,84 +201,4 @@ func WithEnv(name, value string) Option {
 
 		put(&o.Env, name, value)
 	}
-}
-
-// WithNodeIPSubnets sets the subnets that the kubelet's node IP may come from, as [nodeip.Parse] reads them. Default:
-// [nodeip.Default].
-func WithNodeIPSubnets(subnets ...string) Option {
-	return func(o *options) { add(&o.NodeIPSubnets, subnets...) }
-}
-
-// WithoutNodeIP leaves the node IP to Talos.
-func WithoutNodeIP() Option {
-	return func(o *options) { o.NoNodeIP = pointer.To(true) }
-}
-
-// WithEtcdSubnets sets the subnets that the addresses of etcd may come from, as [nodeip.Parse] reads them. It needs the
-// role of a control plane. Default: the subnets of the node IP.
-func WithEtcdSubnets(subnets ...string) Option {
-	return func(o *options) { add(&o.EtcdSubnets, subnets...) }
-}
-
-// WithStaticHost gives a name to addresses, such as those of a device in the tailnet, for the node and, from Talos 1.14 on,
-// for pods. A name may be given several times, its addresses add up. Default: none.
-//
-// The node that answers a pod is the one that CoreDNS runs on, so every node needs the same static hosts.
-// Give the IPv4 and the IPv6 address: the node asks its nameservers for the one that is missing, and where those deny the
-// name, pods with musl (Alpine) take that for an answer to both. The addresses are a copy, and stale once the device is
-// registered anew.
-func WithStaticHost(name string, addresses ...string) Option {
-	return func(o *options) {
-		put(&o.StaticHosts, name, slices.Concat(o.StaticHosts[name], addresses))
-	}
-}
-
-// WithMagicDNSResolver makes the node, and with it its pods, ask the resolver of the tailnet (100.100.100.100) first, and
-// then the given nameservers, at least one. They replace those that the node gets by DHCP. Default: the nameservers are
-// left alone.
-//
-// The resolver answers for names of the tailnet and fails for all others, so each of those costs one question more; while
-// tailscaled does not run, at boot above all, it costs the two seconds after which Talos gives up on a nameserver.
-func WithMagicDNSResolver(nameservers ...string) Option {
-	return func(o *options) {
-		o.MagicDNS = pointer.To(magicDNSByResolver)
-		add(&o.Nameservers, nameservers...)
-	}
-}
-
-// WithCertSANs adds names, or addresses, to the certificate of the Talos API, so that talosctl can call the node by them.
-// The addresses of the node, those in the tailnet included, are there already. Default: none.
-func WithCertSANs(names ...string) Option {
-	return func(o *options) { add(&o.CertSANs, names...) }
-}
-
-// WithMagicDNSDomain sets the domain of the tailnet, such as tail1234.ts.net, and so adds the names that the node has in
-// MagicDNS to the certificate of the Talos API. It needs [WithHostname]. Default: none.
-func WithMagicDNSDomain(domain string) Option {
-	return func(o *options) { o.MagicDNSDomain = &domain }
-}
-
-// WithFirewall adds the rules that let the tailnet in where the ingress firewall of Talos blocks by default: tailscaled from
-// anywhere, the Talos API and, for control planes, the Kubernetes API from the tailnet. It fixes the port of tailscaled,
-// 41641 unless [WithTailscaledPort] says another. Default: no rules.
-//
-// It is for configs with a NetworkDefaultActionConfig that says ingress: block, and only for those. Without it Talos reads
-// each rule the other way around: it closes the port to everyone else, so the LAN would lose both APIs.
-func WithFirewall() Option {
-	return func(o *options) { o.Firewall = pointer.To(true) }
-}
-
-// WithKubeSpanFilter keeps tailnet addresses out of the endpoints that the node advertises for KubeSpan, whose WireGuard
-// would else run inside of that of the tailnet. Where KubeSpan is not enabled it does nothing. Default: not set.
-func WithKubeSpanFilter() Option {
-	return func(o *options) { o.KubeSpanFilter = pointer.To(true) }
-}
-
-// WithInstallImage sets the image that Talos is installed from, with a tag or digest, which has to hold the tailscale
-// system extension. Default: that of the config.
-//
-// From contract v1.14 on it is not in the patch, and a note says what to give to talosctl gen config instead: a patch of
-// the UnattendedInstallConfig document that names only the image erases the disk that it is installed to.
-func WithInstallImage(image string) Option {
-	return func(o *options) { o.InstallImage = &image }
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 
-	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
@@ -13,7 +12,6 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 )
 
 // Patch is a checked patch, made by [New]. It can be printed: the key in it is an [authkey.Key], which prints as [redacted].
@@ -24,16 +22,10 @@ type Patch struct {
 	options  *options
 	contract *coreconfig.VersionContract
 	role     machine.Type
-	service  service
-	nodeIP   subnetList
-	etcd     subnetList
-	// subnets are what becomes of the lists in the machine config that the patch goes into.
-	subnets subnetChanges
-	node    node
-	replace bool
-	// additionsOnly leaves out what every node may carry.
-	additionsOnly bool
-	notes         notes
+	// features are what it sets, in their order.
+	features []feature
+	replace  bool
+	notes    notes
 }
 
 // New checks the options and makes a patch of them. Its error is a [Faults], all that is wrong with them at once, and
@@ -62,7 +54,7 @@ func (p *Patch) WithKey(key authkey.Key) (*Patch, error) {
 	// what is checked depends on the kind of the key alone: where that leaves it as it was, nothing needs to be checked again
 	if isOrdinary(before) && isOrdinary(key) {
 		same := *p
-		same.options, same.service.key = &o, key
+		same.options, same.features = &o, withKey(p.features, key)
 
 		return &same, nil
 	}
@@ -78,51 +70,21 @@ func isOrdinary(key authkey.Key) bool {
 var errZero = errors.New("the zero patch is none: make one with patch.New")
 
 func newPatch(o *options) (*Patch, error) {
-	faults := slices.Clone(o.faults)
+	d := &draft{options: o, faults: slices.Clone(o.faults)}
 	o.placeholders = nil
 
-	faults.addError(CodeConfig, "", "", o.resolve())
+	d.faults.addError(CodeConfig, "", "", o.resolve())
+	o.readFiles(&d.faults)
+	d.noteNewer()
+	d.checkReplace()
 
-	o.readFiles(&faults)
+	made := d.features()
 
-	p := &Patch{options: o, contract: o.contract, role: o.role}
-	p.noteUnknown(o)
-
-	if version := pointer.SafeDeref(o.TalosVersion); version != "" && contract.IsNewer(version) {
-		p.notes.add(NoteNewerTalos, "`talos-version` %s is newer than this version knows: it is taken as %s", version, contract.Newest)
+	if len(d.faults) > 0 {
+		return nil, d.faults
 	}
 
-	p.setReplace(o, &faults)
-	p.setService(o, &faults)
-	p.setSubnets(o, &faults)
-	p.setNode(o, &faults)
-	p.noteOwnLAN(o)
-
-	if o.additionsOnly && len(faults) == 0 {
-		p.keepAdditions(&faults)
-	}
-
-	if len(faults) > 0 {
-		return nil, faults
-	}
-
-	return p, nil
-}
-
-// keepAdditions leaves of the patch what only its role may carry.
-func (p *Patch) keepAdditions(faults *Faults) {
-	p.service, p.nodeIP, p.node, p.additionsOnly = service{}, subnetList{}, p.node.additions(), true
-
-	if p.etcd.IsEmpty() && !p.node.kubernetesRule && len(p.node.apiServerSANs) == 0 {
-		faults.add(CodeUnsupported, "role", "there is nothing that only the `role` %s may carry: leave the patch for it out", p.role)
-	}
-}
-
-func (p *Patch) setService(o *options, faults *Faults) {
-	made, more, wrong := newService(o)
-	p.service = made
-	p.notes = append(p.notes, more...)
-	*faults = append(*faults, wrong...)
+	return &Patch{options: o, contract: o.contract, role: o.role, features: made, replace: o.replace, notes: d.notes}, nil
 }
 
 // Contract returns the version contract that the patch is for.
@@ -159,53 +121,40 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 	return encode(p.deletions(), documents, p.templates(redacted))
 }
 
+// documents returns the documents of all features: the v1alpha1 config first, of which each may have a part.
 func (p *Patch) documents(redacted bool) ([]config.Document, error) {
 	if p.options == nil {
 		return nil, errZero
 	}
 
-	nodeIP, err := p.nodeIP.Document(p.contract)
-	if err != nil {
-		return nil, err
-	}
+	var (
+		legacy    *v1alpha1.Config
+		documents []config.Document
+	)
 
-	fragments := p.node.fragments(p.contract)
-
-	if etcd := p.etcd.EtcdDocument(); etcd != nil {
-		fragments = append(fragments, etcd)
-	}
-
-	if legacy, ok := nodeIP.(*v1alpha1.Config); ok {
-		fragments, nodeIP = append(fragments, legacy), nil
-	}
-
-	documents, err := mergeFragments(fragments)
-	if err != nil {
-		return nil, err
-	}
-
-	if !p.additionsOnly {
-		documents = append(documents, p.service.document(redacted))
-	}
-
-	if nodeIP != nil {
-		documents = append(documents, nodeIP)
-	}
-
-	return append(documents, p.node.documents(p.contract)...), nil
-}
-
-// mergeFragments makes one document of the parts of a v1alpha1 config, or none of none.
-func mergeFragments(fragments []*v1alpha1.Config) ([]config.Document, error) {
-	if len(fragments) == 0 {
-		return nil, nil
-	}
-
-	for _, fragment := range fragments[1:] {
-		if err := merge.Merge(fragments[0], fragment); err != nil {
-			return nil, fmt.Errorf("v1alpha1 config: %w", err)
+	for _, f := range p.features {
+		for _, document := range f.documents(p.contract, redacted) {
+			switch part, ok := document.(*v1alpha1.Config); {
+			case !ok:
+				documents = append(documents, document)
+			case legacy == nil:
+				legacy = part
+			default:
+				if err := merge.Merge(legacy, part); err != nil {
+					return nil, fmt.Errorf("v1alpha1 config: %w", err)
+				}
+			}
 		}
 	}
 
-	return []config.Document{fragments[0]}, nil
+	if legacy != nil {
+		documents = slices.Insert(documents, 0, config.Document(legacy))
+	}
+
+	return documents, nil
+}
+
+// machineFragment is a part of the v1alpha1 config.
+func machineFragment(machine *v1alpha1.MachineConfig) []config.Document {
+	return []config.Document{&v1alpha1.Config{ConfigVersion: v1alpha1.Version, MachineConfig: machine}}
 }

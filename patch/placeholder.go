@@ -66,11 +66,11 @@ func (c *composer) placeholders(option string, list []string) (others, texts []s
 
 // templates are the texts that the written patch has to hold as they were given.
 func (p *Patch) templates(redacted bool) []string {
-	if p.service.key.Kind() != authkey.KindPlaceholder {
+	if p.options.AuthKey.Kind() != authkey.KindPlaceholder {
 		return p.options.placeholders
 	}
 
-	return append(slices.Clone(p.options.placeholders), p.service.secret(redacted))
+	return append(slices.Clone(p.options.placeholders), service{key: p.options.AuthKey}.secret(redacted))
 }
 
 // addressTemplate stands for an address where the type can hold nothing else: the unspecified address with the text as its zone,

@@ -6,10 +6,13 @@ import (
 	"strings"
 	"unicode"
 
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -22,7 +25,7 @@ const (
 	stateDir = "/var/lib/tailscale"
 )
 
-// service is the checked content of the ExtensionServiceConfig document.
+// service is the feature that all others go with: the checked content of the ExtensionServiceConfig document.
 type service struct {
 	key      authkey.Key
 	keyMount string
@@ -39,10 +42,71 @@ type service struct {
 	port *uint16
 }
 
+var _ feature = service{}
+
+// withKey returns features with another key in the service.
+func withKey(features []feature, key authkey.Key) []feature {
+	same := slices.Clone(features)
+
+	for i, f := range same {
+		if s, ok := f.(service); ok {
+			s.key = key
+			same[i] = s
+		}
+	}
+
+	return same
+}
+
+func (s service) documents(_ *coreconfig.VersionContract, redacted bool) []config.Document {
+	return []config.Document{s.document(redacted)}
+}
+
+func (service) deletions() []string {
+	return []string{`apiVersion: v1alpha1
+kind: ExtensionServiceConfig
+name: ` + ServiceName + `
+$patch: delete
+`}
+}
+
+// owned is the service as a whole: its environment changes by name, its config files by mount path.
+func (service) owned() []machineconfig.Field {
+	return []machineconfig.Field{wholeDocument(extensions.ServiceConfigKind, ServiceName)}
+}
+
+// apply puts the document in the place of an earlier one. Where there are no config files any more, their field goes.
+func (s service) apply(m *merging) error {
+	ours := s.document(m.redacted)
+
+	earlier, err := findDocument[*extensions.ServiceConfigV1Alpha1](m, extensions.ServiceConfigKind, ServiceName)
+	if err != nil {
+		return err
+	}
+
+	if earlier == nil {
+		return m.add(ours)
+	}
+
+	d := m.find(extensions.ServiceConfigKind, ServiceName)
+
+	if len(ours.ServiceConfigFiles) == 0 {
+		m.edit.Remove(d, "configFiles")
+	} else if !slices.Equal(earlier.ServiceConfigFiles, ours.ServiceConfigFiles) {
+		m.edit.Set(d, ours.ServiceConfigFiles, "configFiles")
+	}
+
+	m.set(d, earlier.ServiceEnvironment, ours.ServiceEnvironment, "environment")
+
+	return nil
+}
+
 // document makes the document. This is the one place where the key leaves its type, unless it is redacted here.
 func (s service) document(redacted bool) *extensions.ServiceConfigV1Alpha1 {
 	document := extensions.NewServicesConfigV1Alpha1()
 	document.ServiceName = ServiceName
+
+	document.ServiceEnvironment = make([]string, 0, len(s.environment))
 
 	for _, v := range s.environment {
 		switch {

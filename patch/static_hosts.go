@@ -19,32 +19,49 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
+// WithStaticHost gives a name to addresses, such as those of a device in the tailnet, for the node and, from Talos 1.14 on,
+// for pods. A name may be given several times, its addresses add up. Default: none.
+//
+// The node that answers a pod is the one that CoreDNS runs on, so every node needs the same static hosts.
+// Give the IPv4 and the IPv6 address: the node asks its nameservers for the one that is missing, and where those deny the
+// name, pods with musl (Alpine) take that for an answer to both. The addresses are a copy, and stale once the device is
+// registered anew.
+func WithStaticHost(name string, addresses ...string) Option {
+	return func(o *options) {
+		put(&o.StaticHosts, name, slices.Concat(o.StaticHosts[name], addresses))
+	}
+}
+
+// staticHosts are names for addresses, sorted by address.
+type staticHosts []staticHost
+
+var _ feature = staticHosts{}
+
 // staticHost is an address and its names, each once and sorted.
 type staticHost struct {
 	address netip.Addr
 	names   []string
 }
 
-func (p *Patch) setStaticHosts(o *options, faults *Faults) {
-	if len(o.StaticHosts) == 0 {
-		return
+func newStaticHosts(d *draft) feature {
+	if len(d.StaticHosts) == 0 {
+		return nil
 	}
 
-	hosts, wrong := o.newStaticHosts()
+	hosts, wrong := d.parseStaticHosts()
 	if len(wrong) > 0 {
-		*faults = append(*faults, wrong...)
+		d.faults = append(d.faults, wrong...)
 
-		return
+		return nil
 	}
 
-	p.node.hosts = hosts
-	p.notes.add(NoteStaticHostsCopy, "static hosts are a copy: a device that is registered anew gets another address, and the patch has to be made again")
+	d.notes.add(NoteStaticHostsCopy, "static hosts are a copy: a device that is registered anew gets another address, and the patch has to be made again")
 
-	if !contract.StaticHostsForPods(p.contract) {
-		p.notes.add(NoteStaticHostsNodeOnly, "static hosts: before Talos 1.14 the node alone knows them, from its /etc/hosts; for pods, use the resolver of "+
+	if !contract.StaticHostsForPods(d.contract) {
+		d.notes.add(NoteStaticHostsNodeOnly, "static hosts: before Talos 1.14 the node alone knows them, from its /etc/hosts; for pods, use the resolver of "+
 			"MagicDNS, or a stub zone in CoreDNS")
 
-		return
+		return hosts
 	}
 
 	for _, family := range []struct {
@@ -52,14 +69,16 @@ func (p *Patch) setStaticHosts(o *options, faults *Faults) {
 		is   func(netip.Addr) bool
 	}{{"IPv4", netip.Addr.Is4}, {"IPv6", netip.Addr.Is6}} {
 		if missing := namesWithout(hosts, family.is); len(missing) > 0 {
-			p.notes.add(NoteStaticHostsFamily, "static hosts without an %s address: %s; where the nameservers deny the name, pods with musl "+
+			d.notes.add(NoteStaticHostsFamily, "static hosts without an %s address: %s; where the nameservers deny the name, pods with musl "+
 				"(Alpine) do not find it at all: add the address", family.name, strings.Join(missing, ", "))
 		}
 	}
+
+	return hosts
 }
 
-// newStaticHosts checks names and addresses and sorts them by address.
-func (o *options) newStaticHosts() ([]staticHost, Faults) {
+// parseStaticHosts checks names and addresses and sorts them by address.
+func (o *options) parseStaticHosts() (staticHosts, Faults) {
 	const option = "static-host"
 
 	var faults Faults
@@ -101,7 +120,7 @@ func (o *options) newStaticHosts() ([]staticHost, Faults) {
 		return nil, faults
 	}
 
-	var hosts []staticHost
+	var hosts staticHosts
 
 	for _, address := range slices.SortedFunc(maps.Keys(names), netip.Addr.Compare) {
 		hosts = append(hosts, staticHost{address, slices.Sorted(slices.Values(names[address]))})
@@ -157,7 +176,7 @@ func parseHostAddress(text string) (address netip.Addr, reason string) {
 }
 
 // namesWithout returns the names, sorted, that have no address of a family.
-func namesWithout(hosts []staticHost, isFamily func(netip.Addr) bool) []string {
+func namesWithout(hosts staticHosts, isFamily func(netip.Addr) bool) []string {
 	has := map[string]bool{}
 
 	for _, host := range hosts {
@@ -171,49 +190,77 @@ func namesWithout(hosts []staticHost, isFamily func(netip.Addr) bool) []string {
 	return sortedKeys(has)
 }
 
-func staticHostDocuments(version *coreconfig.VersionContract, hosts []staticHost) []config.Document {
+func (h staticHosts) documents(version *coreconfig.VersionContract, _ bool) []config.Document {
 	if !contract.StaticHostConfig(version) {
-		return nil
+		fragment := &v1alpha1.NetworkConfig{}
+
+		for _, host := range h {
+			fragment.ExtraHostEntries = append(fragment.ExtraHostEntries, legacyStaticHost(host.address, slices.Clone(host.names)))
+		}
+
+		return machineFragment(&v1alpha1.MachineConfig{MachineNetwork: fragment})
 	}
 
 	var documents []config.Document
 
-	for _, host := range hosts {
-		document := network.NewStaticHostConfigV1Alpha1(addressText(host.address))
-		document.Hostnames = slices.Clone(host.names)
-		documents = append(documents, document)
+	for _, host := range h {
+		documents = append(documents, staticHostDocument(host.address, slices.Clone(host.names)))
 	}
 
 	return documents
 }
 
-func staticHostFragment(version *coreconfig.VersionContract, hosts []staticHost) *v1alpha1.MachineConfig {
-	if contract.StaticHostConfig(version) || len(hosts) == 0 {
-		return nil
-	}
+func staticHostDocument(address netip.Addr, names []string) *network.StaticHostConfigV1Alpha1 {
+	document := network.NewStaticHostConfigV1Alpha1(addressText(address))
+	document.Hostnames = names
 
-	fragment := &v1alpha1.NetworkConfig{}
-
-	for _, host := range hosts {
-		fragment.ExtraHostEntries = append(fragment.ExtraHostEntries, &v1alpha1.ExtraHost{
-			HostIP: addressText(host.address), HostAliases: slices.Clone(host.names),
-		})
-	}
-
-	return &v1alpha1.MachineConfig{MachineNetwork: fragment}
+	return document
 }
 
-// applyStaticHosts gives each name the given addresses and no others, in documents and in machine.network.extraHostEntries,
-// wherever the config has it. Documents and entries that lose their last name go; names that are not given stay.
-func (p *Patch) applyStaticHosts(m *merging) error {
-	if len(p.node.hosts) == 0 {
-		return nil
+func legacyStaticHost(address netip.Addr, names []string) *v1alpha1.ExtraHost {
+	return &v1alpha1.ExtraHost{HostIP: addressText(address), HostAliases: names}
+}
+
+func (h staticHosts) deletions() []string {
+	var documents []string
+
+	for _, host := range h {
+		documents = append(documents, `apiVersion: v1alpha1
+kind: StaticHostConfig
+name: `+quotedAddress(host.address)+`
+$patch: delete
+`)
 	}
 
+	return documents
+}
+
+// quotedAddress quotes an address, as an IPv6 one may look like something else to YAML, and writes a placeholder as it is.
+func quotedAddress(address netip.Addr) string {
+	switch text := addressText(address); {
+	case !strings.ContainsAny(text, `"\`):
+		return `"` + text + `"`
+	case !strings.Contains(text, "'"):
+		return "'" + text + "'"
+	default:
+		return "|-\n    " + text
+	}
+}
+
+func (staticHosts) owned() []machineconfig.Field {
+	return []machineconfig.Field{
+		wholeDocument(network.StaticHostKind, "*"),
+		legacyField("machine", "network", "extraHostEntries"),
+	}
+}
+
+// apply gives each name the given addresses and no others, in documents and in machine.network.extraHostEntries,
+// wherever the config has it. Documents and entries that lose their last name go; names that are not given stay.
+func (h staticHosts) apply(m *merging) error {
 	wanted := map[netip.Addr][]string{}
 	given := map[string]bool{}
 
-	for _, host := range p.node.hosts {
+	for _, host := range h {
 		wanted[host.address] = slices.Clone(host.names)
 
 		for _, name := range host.names {
@@ -249,9 +296,9 @@ func (p *Patch) applyStaticHosts(m *merging) error {
 		return kept
 	}
 
-	inDocuments := contract.StaticHostConfig(p.contract)
+	inDocuments := contract.StaticHostConfig(m.contract)
 
-	p.applyHostEntries(m, func(ip string, aliases []string) []string { return names(ip, aliases, !inDocuments) })
+	applyHostEntries(m, func(ip string, aliases []string) []string { return names(ip, aliases, !inDocuments) })
 
 	for _, d := range m.config.file.Documents() {
 		typed, ok := m.config.loaded.documents[d].(*network.StaticHostConfigV1Alpha1)
@@ -267,15 +314,13 @@ func (p *Patch) applyStaticHosts(m *merging) error {
 		}
 	}
 
-	return p.addStaticHosts(m, wanted)
+	return addStaticHosts(m, wanted)
 }
 
 // applyHostEntries changes the entries of the v1alpha1 config.
-func (p *Patch) applyHostEntries(m *merging, names func(ip string, aliases []string) []string) {
-	legacy := pointer.SafeDeref(m.config.loaded.provider.RawV1Alpha1())
-	entries := pointer.SafeDeref(pointer.SafeDeref(legacy.MachineConfig).MachineNetwork).ExtraHostEntries
-
-	d := m.find(machineconfig.Legacy, "")
+func applyHostEntries(m *merging, names func(ip string, aliases []string) []string) {
+	d, machine := m.legacy()
+	entries := pointer.SafeDeref(machine.MachineNetwork).ExtraHostEntries
 	path := []any{"machine", "network", "extraHostEntries"}
 
 	for i, entry := range entries {
@@ -293,19 +338,13 @@ func (p *Patch) applyHostEntries(m *merging, names func(ip string, aliases []str
 }
 
 // addStaticHosts adds the addresses that the config does not have.
-func (p *Patch) addStaticHosts(m *merging, wanted map[netip.Addr][]string) error {
+func addStaticHosts(m *merging, wanted map[netip.Addr][]string) error {
+	d, _ := m.legacy()
+
 	for _, address := range slices.SortedFunc(maps.Keys(wanted), netip.Addr.Compare) {
-		if !contract.StaticHostConfig(p.contract) {
-			m.edit.Append(m.find(machineconfig.Legacy, ""), &v1alpha1.ExtraHost{HostIP: address.String(), HostAliases: wanted[address]},
-				"machine", "network", "extraHostEntries")
-
-			continue
-		}
-
-		document := network.NewStaticHostConfigV1Alpha1(address.String())
-		document.Hostnames = wanted[address]
-
-		if err := m.add(document); err != nil {
+		if !contract.StaticHostConfig(m.contract) {
+			m.edit.Append(d, legacyStaticHost(address, wanted[address]), "machine", "network", "extraHostEntries")
+		} else if err := m.add(staticHostDocument(address, wanted[address])); err != nil {
 			return err
 		}
 	}

@@ -132,13 +132,13 @@ func Logins() []string {
 
 // HasLogin reports whether the environment has a way to log in, whatever became of the key in it.
 func (e Environment) HasLogin() bool {
-	arguments, _ := e.UpArguments()
-
 	for _, name := range []string{"TS_AUTHKEY", "TS_AUTH_KEY", "TS_CLIENT_SECRET", "TS_ID_TOKEN", "TS_AUDIENCE"} {
 		if e.Get(name) != "" {
 			return true
 		}
 	}
+
+	arguments, _ := e.UpArguments()
 
 	for _, name := range []string{"auth-key", "client-secret", "id-token", "audience"} {
 		if value, _ := Find(arguments, name); value != "" {
@@ -151,6 +151,10 @@ func (e Environment) HasLogin() bool {
 
 // IsIPv6 reports whether a text is an IPv6 address.
 func IsIPv6(text string) bool {
+	if text == "" {
+		return false
+	}
+
 	address, err := netip.ParseAddr(text)
 
 	return err == nil && address.Is6()

@@ -47,12 +47,17 @@ func Find(arguments []Argument, name string) (value string, ok bool) {
 
 // Join writes arguments as the programs read them: with blanks between them.
 func Join(arguments []Argument) string {
-	texts := make([]string, 0, len(arguments))
-	for _, argument := range arguments {
-		texts = append(texts, argument.Text())
+	var b strings.Builder
+
+	for i, argument := range arguments {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+
+		b.WriteString(argument.Text())
 	}
 
-	return strings.Join(texts, " ")
+	return b.String()
 }
 
 // Flags lists the flags of a Go program. Its arguments arrive split at white space; quotes are not understood.

@@ -6,30 +6,53 @@ import (
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// setCertSANs checks the names of the certificate: those of the node in MagicDNS first, then the given ones.
-func (p *Patch) setCertSANs(o *options, faults *Faults) {
-	names := magicDNSNames(o, faults)
+// WithCertSANs adds names, or addresses, to the certificate of the Talos API, so that talosctl can call the node by them.
+// The addresses of the node, those in the tailnet included, are there already. Default: none.
+func WithCertSANs(names ...string) Option {
+	return func(o *options) { add(&o.CertSANs, names...) }
+}
 
-	p.node.certSANs = union(names, o.parseCertSANs(faults, "cert-san", o.CertSANs))
+// WithMagicDNSDomain sets the domain of the tailnet, such as tail1234.ts.net, and so adds the names that the node has in
+// MagicDNS to the certificate of the Talos API. It needs [WithHostname]. Default: none.
+func WithMagicDNSDomain(domain string) Option {
+	return func(o *options) { o.MagicDNSDomain = &domain }
+}
+
+// certSANs are names in the certificate of the Talos API.
+type certSANs []string
+
+var _ feature = certSANs{}
+
+// newCertSANs checks the names: those of the node in MagicDNS first, then the given ones.
+func newCertSANs(d *draft) feature {
+	names := union(magicDNSNames(d.options, &d.faults), d.parseCertSANs("cert-san", d.CertSANs))
+	if len(names) == 0 {
+		return nil
+	}
+
+	return certSANs(names)
 }
 
 // parseCertSANs reads the names, and addresses, that a list gives to a certificate.
-func (o *options) parseCertSANs(faults *Faults, option string, list []string) []string {
+func (d *draft) parseCertSANs(option string, list []string) []string {
 	var names []string
 
 	for _, text := range list {
 		name, reason := parseCertSAN(text)
-		if template, ok := o.placeholder(faults, option, text); ok {
+		if template, ok := d.placeholder(&d.faults, option, text); ok {
 			name = template
 		} else if reason != "" {
-			faults.add(CodeInvalid, option, "`%s` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", option, quote.Value(text), reason)
+			d.faults.add(CodeInvalid, option, "`%s` %s %s: write a name such as lab-1.tail1234.ts.net, or an address", option, quote.Value(text), reason)
 
 			continue
 		}
@@ -96,10 +119,21 @@ func parseCertSAN(text string) (name, reason string) {
 	return name, containerboot.CheckHostname(strings.TrimPrefix(name, "*."))
 }
 
-func certSANFragment(names []string) *v1alpha1.MachineConfig {
-	if len(names) == 0 {
-		return nil
-	}
+func (c certSANs) documents(*coreconfig.VersionContract, bool) []config.Document {
+	return machineFragment(&v1alpha1.MachineConfig{MachineCertSANs: slices.Clone(c)})
+}
 
-	return &v1alpha1.MachineConfig{MachineCertSANs: slices.Clone(names)}
+// deletions are none: the names of others would go too.
+func (certSANs) deletions() []string { return nil }
+
+// owned is a list to which names are added.
+func (certSANs) owned() []machineconfig.Field {
+	return []machineconfig.Field{growing(legacyField("machine", "certSANs"))}
+}
+
+func (c certSANs) apply(m *merging) error {
+	d, machine := m.legacy()
+	m.set(d, machine.MachineCertSANs, union(machine.MachineCertSANs, c), "machine", "certSANs")
+
+	return nil
 }

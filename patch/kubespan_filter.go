@@ -1,0 +1,90 @@
+package patch
+
+import (
+	"github.com/siderolabs/go-pointer"
+	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
+)
+
+// WithKubeSpanFilter keeps tailnet addresses out of the endpoints that the node advertises for KubeSpan, whose WireGuard
+// would else run inside of that of the tailnet. Where KubeSpan is not enabled it does nothing. Default: not set.
+func WithKubeSpanFilter() Option {
+	return func(o *options) { o.KubeSpanFilter = pointer.To(true) }
+}
+
+// kubeSpanFilter keeps the tailnet out of KubeSpan.
+type kubeSpanFilter struct{}
+
+var _ feature = kubeSpanFilter{}
+
+func newKubeSpanFilter(d *draft) feature {
+	if !pointer.SafeDeref(d.KubeSpanFilter) {
+		return nil
+	}
+
+	return kubeSpanFilter{}
+}
+
+// endpoints lets every address be one but those of the tailnet. As in the list of the node IP, what is excluded comes last.
+func (kubeSpanFilter) endpoints() []string {
+	return []string{cidr.AllIPv4.String(), cidr.AllIPv6.String(), "!" + tailaddr.IPv4().String(), "!" + tailaddr.IPv6().String()}
+}
+
+func (k kubeSpanFilter) document() *network.KubeSpanConfigV1Alpha1 {
+	document := network.NewKubeSpanV1Alpha1()
+	document.ConfigFilters = &network.KubeSpanFiltersConfig{ConfigEndpoints: k.endpoints()}
+
+	return document
+}
+
+func (k kubeSpanFilter) documents(version *coreconfig.VersionContract, _ bool) []config.Document {
+	if contract.KubeSpanConfig(version) {
+		return []config.Document{k.document()}
+	}
+
+	return machineFragment(&v1alpha1.MachineConfig{MachineNetwork: &v1alpha1.NetworkConfig{
+		NetworkKubeSpan: &v1alpha1.NetworkKubeSpan{
+			KubeSpanFilters: &v1alpha1.KubeSpanFilters{KubeSpanFiltersEndpoints: k.endpoints()},
+		},
+	}})
+}
+
+func (kubeSpanFilter) deletions() []string {
+	return []string{`apiVersion: v1alpha1
+kind: KubeSpanConfig
+filters:
+    endpoints:
+        $patch: delete
+`}
+}
+
+func (kubeSpanFilter) owned() []machineconfig.Field {
+	return []machineconfig.Field{
+		documentField(network.KubeSpanKind, "filters", "endpoints"),
+		legacyField("machine", "network", "kubespan", "filters", "endpoints"),
+	}
+}
+
+// apply sets the filter where the config has KubeSpan: the newer form beside the older one would be refused.
+func (k kubeSpanFilter) apply(m *merging) error {
+	d, machine := m.legacy()
+
+	legacy := pointer.SafeDeref(machine.MachineNetwork).NetworkKubeSpan
+	if contract.KubeSpanConfig(m.contract) && legacy == nil {
+		return setField(m, k.document(), func(c *network.KubeSpanConfigV1Alpha1) any {
+			return pointer.SafeDeref(c.ConfigFilters).ConfigEndpoints
+		}, "filters", "endpoints")
+	}
+
+	theirs := pointer.SafeDeref(pointer.SafeDeref(legacy).KubeSpanFilters).KubeSpanFiltersEndpoints
+	m.set(d, theirs, k.endpoints(), "machine", "network", "kubespan", "filters", "endpoints")
+
+	return nil
+}
