@@ -74,17 +74,16 @@ func (kubeSpanFilter) owned() []machineconfig.Field {
 
 // apply sets the filter where the config has KubeSpan: the newer form beside the older one would be refused.
 func (k kubeSpanFilter) apply(m *merging) error {
-	d, machine := m.legacy()
-
-	legacy := pointer.SafeDeref(machine.MachineNetwork).NetworkKubeSpan
-	if contract.KubeSpanConfig(m.contract) && legacy == nil {
+	if contract.KubeSpanConfig(m.contract) && !m.config.hasLegacyKubeSpan() {
 		return setField(m, k.document(), func(c *network.KubeSpanConfigV1Alpha1) any {
 			return pointer.SafeDeref(c.ConfigFilters).ConfigEndpoints
 		}, "filters", "endpoints")
 	}
 
-	theirs := pointer.SafeDeref(pointer.SafeDeref(legacy).KubeSpanFilters).KubeSpanFiltersEndpoints
-	m.set(d, theirs, k.endpoints(), "machine", "network", "kubespan", "filters", "endpoints")
+	d, machine := m.legacy()
+	theirs := pointer.SafeDeref(pointer.SafeDeref(machine.MachineNetwork).NetworkKubeSpan)
+
+	m.set(d, pointer.SafeDeref(theirs.KubeSpanFilters).KubeSpanFiltersEndpoints, k.endpoints(), "machine", "network", "kubespan", "filters", "endpoints")
 
 	return nil
 }
