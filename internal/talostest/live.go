@@ -3,7 +3,6 @@ package talostest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
@@ -13,16 +12,13 @@ import (
 	"github.com/cosi-project/runtime/pkg/resource"
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
-	"github.com/siderolabs/talos/pkg/machinery/config/configloader"
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/durationpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // Live is a node that acts on the config it is given, as far as the tailscale extension goes: it keeps a config on its disk
@@ -40,13 +36,15 @@ type Live struct {
 	Join func(key string) error
 	// Takes is how long the service takes to log in, and to be started again after a failure. Default: 5 ms.
 	Takes time.Duration
+	// Latency is how long each of its answers takes.
+	Latency time.Duration
 	// OnApply, if set, is called before a config is taken: its error refuses it.
 	OnApply func(mode machine.ApplyConfigurationRequest_Mode) error
 
 	node *Node
 
 	guard        sync.Mutex
-	disk, active []byte
+	disk, active *liveConfig
 	tried        *time.Timer
 	applied      []Applied
 	onDisk       []string
@@ -71,6 +69,7 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 	live.node = newNode()
 	live.node.live = live
 	live.node.Version = "v1.14.1"
+	live.node.Latency = live.Latency
 	live.identity = joined
 	live.usedKeys = map[string]bool{}
 
@@ -118,12 +117,17 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 	live.guard.Lock()
 	defer live.guard.Unlock()
 
-	live.persist(disk)
+	config, err := readConfig(disk)
+	if err != nil {
+		return nil, err
+	}
+
+	live.persist(config)
 
 	// what the device has been logged in with is what its config says
-	_, live.arguments, _ = readDocument(disk)
+	live.arguments = config.arguments
 
-	return live, live.activate(disk)
+	return live, live.activate(config)
 }
 
 // Applied returns what the node was given, in order.
@@ -139,7 +143,7 @@ func (l *Live) Disk() string {
 	l.guard.Lock()
 	defer l.guard.Unlock()
 
-	return string(l.disk)
+	return string(l.disk.text)
 }
 
 // WasOnDisk reports whether a text was ever in a config on the node's disk.
@@ -155,7 +159,7 @@ func (l *Live) Active() string {
 	l.guard.Lock()
 	defer l.guard.Unlock()
 
-	return string(l.active)
+	return string(l.active.text)
 }
 
 // Arguments returns what the device was last logged in with.
@@ -192,7 +196,8 @@ func (l *Live) apply(request *machine.ApplyConfigurationRequest) error {
 		}
 	}
 
-	if _, err := configloader.NewFromBytes(request.GetData()); err != nil {
+	config, err := readConfig(request.GetData())
+	if err != nil {
 		return status.Error(codes.InvalidArgument, err.Error())
 	}
 
@@ -203,9 +208,9 @@ func (l *Live) apply(request *machine.ApplyConfigurationRequest) error {
 
 	if request.GetMode() != machine.ApplyConfigurationRequest_TRY {
 		l.endTry()
-		l.persist(request.GetData())
+		l.persist(config)
 
-		return l.activate(request.GetData())
+		return l.activate(config)
 	}
 
 	before := l.active // as Talos does, also where that is a config that is tried
@@ -218,7 +223,7 @@ func (l *Live) apply(request *machine.ApplyConfigurationRequest) error {
 		_ = l.activate(before)
 	})
 
-	return l.activate(request.GetData())
+	return l.activate(config)
 }
 
 func (l *Live) endTry() {
@@ -228,52 +233,46 @@ func (l *Live) endTry() {
 	}
 }
 
-func (l *Live) persist(text []byte) {
-	l.disk = text
-	l.onDisk = append(l.onDisk, string(text))
+func (l *Live) persist(config *liveConfig) {
+	l.disk = config
+	l.onDisk = append(l.onDisk, string(config.text))
 }
 
 // activate puts a config into force. The service is started again where its document changed.
-func (l *Live) activate(text []byte) error {
-	l.active = text
+func (l *Live) activate(now *liveConfig) error {
+	l.active = now
 
-	for id, text := range map[string][]byte{config.ActiveID: l.active, config.PersistentID: l.disk} {
-		provider, err := configloader.NewFromBytes(text)
-		if err != nil {
-			return err
-		}
-
-		if err := l.put(config.NewMachineConfigWithID(provider, id)); err != nil {
+	for id, held := range map[string]*liveConfig{config.ActiveID: l.active, config.PersistentID: l.disk} {
+		if err := l.put(config.NewMachineConfigWithID(held.provider, id)); err != nil {
 			return err
 		}
 	}
 
-	if provider, err := configloader.NewFromBytes(text); err == nil && provider.Machine() != nil {
-		role := config.NewMachineType()
-		role.SetMachineType(provider.Machine().Type())
-
-		if provider.Machine().Type() == machinetype.TypeUnknown {
+	if now.provider.Machine() != nil {
+		if now.provider.Machine().Type() == machinetype.TypeUnknown {
 			return nil
 		}
+
+		role := config.NewMachineType()
+		role.SetMachineType(now.provider.Machine().Type())
 
 		if err := l.put(role); err != nil {
 			return err
 		}
 	}
 
-	key, _, document := readDocument(text)
-	if document == l.document || l.NoExtension {
+	if now.document == l.document || l.NoExtension {
 		return nil
 	}
 
-	l.document = document
+	l.document = now.document
 	l.generation++
 
-	if err := l.showDocument(text); err != nil {
+	if err := l.showDocument(now); err != nil {
 		return err
 	}
 
-	if document == "" {
+	if now.document == "" {
 		l.event("Waiting", "Waiting for extension service config")
 		l.setTailnetAddress(false)
 
@@ -281,13 +280,13 @@ func (l *Live) activate(text []byte) error {
 	}
 
 	l.event("Starting", "Starting service")
-	l.later(func() { l.start(key) })
+	l.later(func() { l.start(now.key) })
 
 	return nil
 }
 
 // showDocument makes the resources of the extension's document, or takes them away.
-func (l *Live) showDocument(text []byte) error {
+func (l *Live) showDocument(now *liveConfig) error {
 	shown := runtime.NewExtensionServiceConfigStatusSpec(runtime.NamespaceName, "tailscale")
 
 	if l.document == "" {
@@ -297,109 +296,7 @@ func (l *Live) showDocument(text []byte) error {
 		return nil
 	}
 
-	return errors.Join(l.put(shown), l.put(Document(environmentOf(text)...)))
-}
-
-// environmentOf returns the environment of the extension's document in a config.
-func environmentOf(text []byte) []string {
-	provider, err := configloader.NewFromBytes(text)
-	if err != nil {
-		return nil
-	}
-
-	for _, candidate := range provider.Documents() {
-		if found, ok := candidate.(*extensions.ServiceConfigV1Alpha1); ok && found.ServiceName == "tailscale" {
-			return found.ServiceEnvironment
-		}
-	}
-
-	return nil
-}
-
-// later does something once the service took its time, unless its document changed meanwhile.
-func (l *Live) later(do func()) {
-	generation := l.generation
-
-	time.AfterFunc(l.Takes, func() {
-		l.guard.Lock()
-		defer l.guard.Unlock()
-
-		if generation == l.generation {
-			do()
-		}
-	})
-}
-
-// start is what containerboot does with the environment of the document.
-func (l *Live) start(key string) {
-	_, arguments, _ := readDocument(l.active)
-	once := strings.Contains(l.document, "TS_AUTH_ONCE=true")
-
-	switch {
-	case l.identity && once:
-	case l.identity && key == "":
-		l.arguments = strings.TrimSpace(strings.ReplaceAll(arguments, "--reset", ""))
-	case key == "":
-		l.event("Running", "Started task ext-tailscale")
-
-		return
-	default:
-		if err := l.Join(key); err != nil {
-			l.lines = append(l.lines, "boot: 2026/11/30 06:00:00 backend error: "+err.Error(), "tailscaled: shutting down")
-			l.event("Waiting", "Error running Containerd(ext-tailscale), going to restart forever: task \"ext-tailscale\" failed: exit code 1")
-			l.later(func() { l.start(key) })
-
-			return
-		}
-
-		l.identity, l.arguments = true, arguments
-	}
-
-	l.event("Running", "Started task ext-tailscale")
-	l.setTailnetAddress(true)
-}
-
-func (l *Live) goodOnce(key string) error {
-	if l.usedKeys[key] {
-		return errors.New("authkey already used")
-	}
-
-	l.usedKeys[key] = true
-
-	return nil
-}
-
-func (l *Live) setTailnetAddress(present bool) {
-	address := Address("tailscale0", l.TailnetAddress+"/32")
-
-	if present {
-		_ = l.put(address)
-	} else {
-		_ = l.node.State.Destroy(context.Background(), address.Metadata()) // it need not be there
-	}
-}
-
-func (l *Live) event(state, message string) {
-	l.state = state
-	l.events = append(l.events, &machine.ServiceEvent{State: state, Msg: message, Ts: timestamppb.Now()})
-}
-
-func (l *Live) services() []*machine.ServiceInfo {
-	l.guard.Lock()
-	defer l.guard.Unlock()
-
-	if l.NoExtension {
-		return nil
-	}
-
-	return []*machine.ServiceInfo{{Id: TailscaleServiceID, State: l.state, Events: &machine.ServiceEvents{Events: slices.Clone(l.events)}}}
-}
-
-func (l *Live) log() string {
-	l.guard.Lock()
-	defer l.guard.Unlock()
-
-	return strings.Join(l.lines, "\n") + "\n"
+	return errors.Join(l.put(shown), l.put(Document(now.environment...)))
 }
 
 // put makes a resource, or changes it where it is there already, so that nobody finds none meanwhile.
@@ -418,42 +315,6 @@ func (l *Live) put(r resource.Resource) error {
 	r.Metadata().SetVersion(existing.Metadata().Version())
 
 	return l.node.State.Update(ctx, r)
-}
-
-// readDocument finds the key, the arguments and the text of the extension's document in a config.
-func readDocument(text []byte) (key, arguments, document string) {
-	provider, err := configloader.NewFromBytes(text)
-	if err != nil {
-		return "", "", ""
-	}
-
-	for _, candidate := range provider.Documents() {
-		found, ok := candidate.(*extensions.ServiceConfigV1Alpha1)
-		if !ok || found.ServiceName != "tailscale" {
-			continue
-		}
-
-		files := map[string]string{}
-		for _, file := range found.ServiceConfigFiles {
-			files[file.ConfigFileMountPath] = file.ConfigFileContent
-		}
-
-		for _, variable := range found.ServiceEnvironment {
-			switch name, value, _ := strings.Cut(variable, "="); name {
-			case "TS_AUTHKEY":
-				key = value
-				if path, ok := strings.CutPrefix(value, "file:"); ok {
-					key = files[path]
-				}
-			case "TS_EXTRA_ARGS":
-				arguments = value
-			}
-		}
-
-		document = fmt.Sprint(found.ServiceEnvironment, files)
-	}
-
-	return key, arguments, document
 }
 
 // Joined reports whether the node has an address in the tailnet.
