@@ -1,7 +1,6 @@
 package verify
 
 import (
-	"crypto/tls"
 	"errors"
 	"net"
 	"reflect"
@@ -57,18 +56,8 @@ func alertOf(err error) (Alert, bool) {
 	return Alert("alert_" + strconv.FormatUint(number.Uint(), 10)), true
 }
 
-// wantsCertificate reports whether an alert is one with which servers refuse a client without a certificate.
+// wantsCertificate reports whether an alert refuses a client that was asked for a certificate and had none. By then name,
+// version and protocol are settled, so what else could be meant is a server that failed itself. GnuTLS says decode_error.
 func (a Alert) wantsCertificate() bool {
-	switch a {
-	case AlertCertificateRequired, AlertBadCertificate, AlertHandshakeFailure, AlertAccessDenied, AlertUnknownCA, "no_certificate", "certificate_unknown":
-		return true
-	default:
-		return false
-	}
-}
-
-func isNotTLS(err error) bool {
-	_, ok := errors.AsType[tls.RecordHeaderError](err)
-
-	return ok
+	return a != AlertInternalError && a != "close_notify" && a != "user_canceled"
 }

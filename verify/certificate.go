@@ -25,6 +25,8 @@ const (
 	ProblemSelfSigned Problem = "self-signed"
 	// ProblemUnknownAuthority: the authority that the chain ends at is not trusted here.
 	ProblemUnknownAuthority Problem = "unknown-authority"
+	// ProblemAuthorityKey: an authority of the same name is trusted here, with another key: one of the two was made anew.
+	ProblemAuthorityKey Problem = "authority-key"
 	// ProblemIncomplete: the server does not send the certificate that issued it.
 	ProblemIncomplete Problem = "missing-intermediate"
 	// ProblemOrder: the certificates are sent in another order than from the server's own to its authority.
@@ -33,10 +35,13 @@ const (
 	ProblemUsage Problem = "usage"
 	// ProblemNotAuthority: it issued another one and is not allowed to.
 	ProblemNotAuthority Problem = "not-an-authority"
-	// ProblemConstraints: a constraint of an authority rules it out: names, the length of the chain, or one that is unknown.
+	// ProblemConstraints: a constraint of an authority rules it out: names, the length of the chain, or an extension that is
+	// marked critical and unknown.
 	ProblemConstraints Problem = "constraints"
 	// ProblemSignature: its signature is of a kind that nobody accepts any more.
 	ProblemSignature Problem = "signature"
+	// ProblemMalformed: it cannot be read, its key is too short or too long, or the rest of the handshake is none.
+	ProblemMalformed Problem = "malformed"
 	// ProblemExpiresSoon: it works, and is due for renewal.
 	ProblemExpiresSoon Problem = "expires-soon"
 )
@@ -45,6 +50,8 @@ const (
 type verdict struct {
 	problem Problem
 	at      *x509.Certificate
+	// limit says which constraint rules the chain out.
+	limit string
 }
 
 // judge says what is wrong with a server's certificates, the first of which is its own; an empty problem where nothing is.
@@ -54,15 +61,15 @@ func judge(shown []*x509.Certificate, name string, roots *x509.CertPool, now tim
 
 	// a server's own certificate behind one of an authority: the server proves that it has the key of another than the first
 	if own.IsCA && slices.ContainsFunc(shown[1:], func(c *x509.Certificate) bool { return !c.IsCA }) {
-		return verdict{ProblemOrder, own}, false
+		return verdict{problem: ProblemOrder, at: own}, false
 	}
 
 	if late := outOfTime(own, now); late != "" {
-		return verdict{late, own}, false
+		return verdict{problem: late, at: own}, false
 	}
 
 	if own.VerifyHostname(name) != nil {
-		return verdict{ProblemName, own}, false
+		return verdict{problem: ProblemName, at: own}, false
 	}
 
 	options := x509.VerifyOptions{Roots: roots, Intermediates: x509.NewCertPool(), CurrentTime: now}
@@ -75,21 +82,21 @@ func judge(shown []*x509.Certificate, name string, roots *x509.CertPool, now tim
 		return judgeTrusted(shown, chains[0], now), true
 	}
 
-	return judgeRefused(shown, err, roots != nil, now), false
+	return judgeRefused(shown, err, roots, now), false
 }
 
 // judgeTrusted looks for what will be a fault later, or is one to other clients.
 func judgeTrusted(shown, chain []*x509.Certificate, now time.Time) verdict {
 	for i, certificate := range chain {
 		if endsSoon(certificate, i == 0, chain[0].NotAfter, now) {
-			return verdict{ProblemExpiresSoon, certificate}
+			return verdict{problem: ProblemExpiresSoon, at: certificate}
 		}
 	}
 
 	for i := range shown[1:] {
 		issuer, certificate := shown[i+1], shown[i]
 		if !signed(issuer, certificate) && slices.ContainsFunc(shown, func(c *x509.Certificate) bool { return c != certificate && signed(c, certificate) }) {
-			return verdict{ProblemOrder, issuer}
+			return verdict{problem: ProblemOrder, at: issuer}
 		}
 	}
 
@@ -121,36 +128,36 @@ func endsSoon(certificate *x509.Certificate, own bool, ownEnd, now time.Time) bo
 }
 
 // judgeRefused finds the certificate that is at fault in a chain that was refused.
-func judgeRefused(shown []*x509.Certificate, err error, ownRoots bool, now time.Time) verdict {
+func judgeRefused(shown []*x509.Certificate, err error, roots *x509.CertPool, now time.Time) verdict {
 	path := pathOf(shown)
 
 	for i, certificate := range path {
 		if late := outOfTime(certificate, now); late != "" {
-			return verdict{late, certificate}
+			return verdict{problem: late, at: certificate}
 		}
 
 		if i > 0 && (!certificate.IsCA || certificate.KeyUsage != 0 && certificate.KeyUsage&x509.KeyUsageCertSign == 0) {
-			return verdict{ProblemNotAuthority, certificate}
+			return verdict{problem: ProblemNotAuthority, at: certificate}
 		}
 
 		if !forServers(certificate) {
-			return verdict{ProblemUsage, certificate}
+			return verdict{problem: ProblemUsage, at: certificate}
 		}
 	}
 
 	if invalid, ok := errors.AsType[x509.CertificateInvalidError](err); ok {
-		return verdict{problemOf(invalid.Reason), invalid.Cert}
+		return judgeInvalid(path, invalid)
 	}
 
 	if _, ok := errors.AsType[x509.UnhandledCriticalExtension](err); ok {
-		return verdict{ProblemConstraints, path[0]}
+		return judgeExtension(path)
 	}
 
 	for _, certificate := range path {
 		switch certificate.SignatureAlgorithm {
 		case x509.MD2WithRSA, x509.MD5WithRSA, x509.SHA1WithRSA, x509.DSAWithSHA1, x509.ECDSAWithSHA1:
 			if !selfIssued(certificate) {
-				return verdict{ProblemSignature, certificate}
+				return verdict{problem: ProblemSignature, at: certificate}
 			}
 		}
 	}
@@ -158,14 +165,22 @@ func judgeRefused(shown []*x509.Certificate, err error, ownRoots bool, now time.
 	last := path[len(path)-1]
 
 	switch {
+	case isTrustedName(roots, last.RawIssuer):
+		return verdict{problem: ProblemAuthorityKey, at: last}
 	case selfIssued(last) && len(path) == 1:
-		return verdict{ProblemSelfSigned, last}
-	case len(path) == 1 && (ownRoots || len(shown) > 1 || len(last.IssuingCertificateURL) > 0):
+		return verdict{problem: ProblemSelfSigned, at: last}
+	case len(path) == 1 && (roots != nil || len(shown) > 1 || len(last.IssuingCertificateURL) > 0):
 		// nothing of what it sent, and nothing of what is trusted, issued its own
-		return verdict{ProblemIncomplete, last}
+		return verdict{problem: ProblemIncomplete, at: last}
 	default:
-		return verdict{ProblemUnknownAuthority, last}
+		return verdict{problem: ProblemUnknownAuthority, at: last}
 	}
+}
+
+// isTrustedName reports whether an authority of this name is among those that were given.
+func isTrustedName(roots *x509.CertPool, name []byte) bool {
+	return roots != nil && slices.ContainsFunc(roots.Subjects(), //nolint:staticcheck // it leaves out the system's, and those are not given
+		func(subject []byte) bool { return bytes.Equal(subject, name) })
 }
 
 func problemOf(reason x509.InvalidReason) Problem {
@@ -233,7 +248,7 @@ func (p Problem) outcome() Outcome {
 		return OutcomeTLSExpired
 	case ProblemName:
 		return OutcomeTLSName
-	case ProblemSelfSigned, ProblemUnknownAuthority, ProblemIncomplete:
+	case ProblemSelfSigned, ProblemUnknownAuthority, ProblemAuthorityKey, ProblemIncomplete:
 		return OutcomeTLSUntrusted
 	default:
 		return OutcomeTLSInvalid
@@ -255,11 +270,17 @@ func (p Problem) detail(target Target, shown *TLS) string {
 	case ProblemNotYetValid:
 		return of + " is not valid before " + shown.Faulty.NotBefore.UTC().Format(day)
 	case ProblemName:
+		if len(shown.Chain) > 0 && len(shown.Chain[0].Names) == 0 {
+			return "the certificate has no names but its subject, " + printable.Clip(shown.Chain[0].Subject, longestName) + ", which clients do not read"
+		}
+
 		return "the certificate is not for " + target.host + " but for " + namesOf(shown)
 	case ProblemSelfSigned:
 		return "the certificate is self-signed, and not trusted"
 	case ProblemUnknownAuthority:
 		return "the authority of the certificate is not trusted"
+	case ProblemAuthorityKey:
+		return "an authority of this name is trusted here, with another key"
 	case ProblemIncomplete:
 		return "the server does not send the certificate that issued its own"
 	case ProblemOrder:

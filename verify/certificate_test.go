@@ -3,6 +3,7 @@ package verify_test
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"net/netip"
 	"testing"
 	"time"
@@ -40,8 +41,11 @@ func TestCertificates(t *testing.T) {
 	below := issue(t, short, "Below Short Path", -day, 800*day, anAuthority)
 	stranger := issue(t, nil, "Stranger Root", -day, 3650*day, anAuthority)
 	strangers := issue(t, stranger, "Stranger Intermediate", -day, 900*day, anAuthority)
+	again := issue(t, nil, "Lab Root", -day, 3650*day, anAuthority)
+	ended := issue(t, nil, "Ended Root", -800*day, -day, anAuthority)
 	self := leaf(nil, -day, 90*day, forServer(name))
 	server := forServer(name)
+	p.trusted.AddCert(ended.Certificate)
 
 	for _, test := range []struct {
 		name    string
@@ -66,14 +70,23 @@ func TestCertificates(t *testing.T) {
 		{"unknown authority, not sent", []*issued{leaf(strangers, -day, 90*day, server), strangers}, verify.OutcomeTLSUntrusted, verify.ProblemUnknownAuthority, verify.CodeTLSUntrusted, "CN=Stranger Intermediate"},
 		{"another name", []*issued{leaf(p.intermediate, -day, 90*day, forServer("db.tail1234.ts.net")), p.intermediate}, verify.OutcomeTLSName, verify.ProblemName, verify.CodeTLSName, "CN=vault"},
 		{"another name, and self-signed", []*issued{leaf(nil, -day, 90*day, forServer("TRAEFIK DEFAULT CERT"))}, verify.OutcomeTLSName, verify.ProblemName, verify.CodeTLSName, "CN=vault"},
+		{"the authority was made anew", []*issued{leaf(again, -day, 90*day, server)}, verify.OutcomeTLSUntrusted, verify.ProblemAuthorityKey, verify.CodeTLSUntrusted, "CN=vault"},
+		{"the authority was made anew, and is sent", []*issued{leaf(again, -day, 90*day, server), again}, verify.OutcomeTLSUntrusted, verify.ProblemAuthorityKey, verify.CodeTLSUntrusted, "CN=Lab Root"},
+		{"the trusted root expired", []*issued{leaf(ended, -day, 90*day, server)}, verify.OutcomeTLSExpired, verify.ProblemExpired, verify.CodeTLSExpired, "CN=Ended Root"},
+		{"the trusted root expired, and is sent", []*issued{leaf(ended, -day, 90*day, server), ended}, verify.OutcomeTLSExpired, verify.ProblemExpired, verify.CodeTLSExpired, "CN=Ended Root"},
+		{"a common name and no names", []*issued{issue(t, p.intermediate, name, -day, 90*day, nil), p.intermediate}, verify.OutcomeTLSName, verify.ProblemName, verify.CodeTLSName, "CN=" + name},
+		{"an extension that is critical and unknown", []*issued{leaf(p.intermediate, -day, 90*day, func(c *x509.Certificate) {
+			server(c)
+			c.ExtraExtensions = []pkix.Extension{{Id: []int{1, 2, 3, 4}, Critical: true, Value: []byte{5, 0}}}
+		}), p.intermediate}, verify.OutcomeTLSInvalid, verify.ProblemConstraints, verify.CodeTLSConstraints, "CN=vault"},
 		{"for clients", []*issued{leaf(p.intermediate, -day, 90*day, func(c *x509.Certificate) {
 			c.DNSNames = []string{name}
 			c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth}
 		}), p.intermediate}, verify.OutcomeTLSInvalid, verify.ProblemUsage, verify.CodeTLSUsage, "CN=vault"},
 		{"an authority for clients", []*issued{leaf(clientsOnly, -day, 90*day, server), clientsOnly}, verify.OutcomeTLSInvalid, verify.ProblemUsage, verify.CodeTLSUsage, "CN=Clients Only"},
 		{"issued by what is no authority", []*issued{leaf(notCA, -day, 90*day, server), notCA}, verify.OutcomeTLSInvalid, verify.ProblemNotAuthority, verify.CodeTLSConstraints, "CN=No Authority"},
-		{"names constrained", []*issued{leaf(others, -day, 90*day, server), others}, verify.OutcomeTLSInvalid, verify.ProblemConstraints, verify.CodeTLSConstraints, ""},
-		{"path too long", []*issued{leaf(below, -day, 90*day, server), below, short}, verify.OutcomeTLSInvalid, verify.ProblemConstraints, verify.CodeTLSConstraints, ""},
+		{"names constrained", []*issued{leaf(others, -day, 90*day, server), others}, verify.OutcomeTLSInvalid, verify.ProblemConstraints, verify.CodeTLSConstraints, "CN=Other Names"},
+		{"path too long", []*issued{leaf(below, -day, 90*day, server), below, short}, verify.OutcomeTLSInvalid, verify.ProblemConstraints, verify.CodeTLSConstraints, "CN=Short Path"},
 		{"ends in a week of ninety days", []*issued{leaf(p.intermediate, -83*day, 7*day, server), p.intermediate}, verify.OutcomeOK, verify.ProblemExpiresSoon, verify.CodeTLSExpires, "CN=vault"},
 		{"ends in half a year of a year", []*issued{leaf(p.intermediate, -180*day, 180*day, server), p.intermediate}, verify.OutcomeOK, "", "", ""},
 		{"six days, fresh", []*issued{leaf(p.intermediate, -time.Hour, 6*day, server), p.intermediate}, verify.OutcomeOK, "", "", ""},

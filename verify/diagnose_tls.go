@@ -3,6 +3,7 @@ package verify
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
@@ -28,6 +29,16 @@ func explainCertificate(r Result) Finding {
 		return explainOutOfTime(r, which, own)
 	case ProblemName:
 		return explainTLSName(r)
+	case ProblemAuthorityKey:
+		return Finding{
+			Code: CodeTLSUntrusted,
+			Cause: "the certificate is of an authority called " + faulty.Issuer + ", and the one of that name that is trusted here has another key: one of the two was made anew, " +
+				"as with a cluster or a CA that was set up again",
+			Next: []string{
+				"where the server's is the new one, replace the old certificate of the authority wherever it is trusted: --ca-file here, the trust store of pods",
+				"where the server's is the old one, issue its certificate anew, by the new authority",
+			},
+		}
 	case ProblemIncomplete:
 		return Finding{
 			Code: CodeTLSChain,
@@ -59,7 +70,10 @@ func explainCertificate(r Result) Finding {
 	case ProblemNotAuthority, ProblemConstraints, ProblemSignature:
 		return Finding{
 			Code: CodeTLSConstraints, Cause: r.Detail,
-			Next: []string{"issue the chain anew: an authority needs CA:TRUE and keyCertSign, a chain within its path length and names, and signatures of SHA-256 or better"},
+			Next: []string{
+				"issue the chain anew: an authority needs CA:TRUE and keyCertSign, a chain within its path length and names, and signatures of SHA-256 or better; " +
+					"no trust store helps, also not --ca-file",
+			},
 		}
 	default:
 		return Finding{
@@ -84,6 +98,17 @@ func (c Certificate) short() Certificate {
 func explainUnshown(r Result) Finding {
 	finding := Finding{Code: CodeTLSUntrusted, Cause: orDefault(r.Detail, "the certificate is refused"), Next: []string{"look at what the server sends: openssl s_client -showcerts"}}
 
+	switch {
+	case r.TLS != nil && r.TLS.Problem == ProblemMalformed:
+		return Finding{
+			Code: CodeTLSMalformed, Cause: "what the server sends in the handshake is refused here: " + strings.TrimPrefix(r.Detail, malformed),
+			Next: []string{
+				"look at its certificate: openssl s_client -connect IP:PORT -servername NAME -showcerts; Go programs (talosctl, kubectl, Terraform) refuse what this one does",
+				"issue it anew with a positive serial number and a key that is common: ECDSA P-256, or RSA of 2048 to 4096 bits",
+			},
+		}
+	}
+
 	switch r.Outcome {
 	case OutcomeTLSExpired:
 		finding.Code = CodeTLSExpired
@@ -102,6 +127,11 @@ func explainOutOfTime(r Result, which string, own bool) Finding {
 	faulty := *r.TLS.Faulty
 	finding := Finding{Code: CodeTLSExpired}
 	clock := "where the clock of this machine is wrong, set that"
+	isRoot := !own && faulty.Subject == faulty.Issuer
+
+	if isRoot {
+		which = "the root certificate of the authority " + faulty.short().Subject + ", which is trusted here,"
+	}
 
 	switch {
 	case r.TLS.Problem == ProblemNotYetValid:
@@ -110,6 +140,12 @@ func explainOutOfTime(r Result, which string, own bool) Finding {
 	case own:
 		finding.Cause = which + " expired at " + faulty.NotAfter.UTC().Format(timeForm)
 		finding.Next = []string{"renew it (tailscale cert NAME, for one of Tailscale's), and let the server load it", clock}
+	case isRoot:
+		finding.Cause = which + " expired at " + faulty.NotAfter.UTC().Format(timeForm) + ", and with it all that it issued; the server's own is good"
+		finding.Next = []string{
+			"renew the authority's root, and give the new one where the old is trusted: --ca-file here, the trust store of pods; renewing the server's changes nothing",
+			clock,
+		}
 	default:
 		finding.Cause = which + " expired at " + faulty.NotAfter.UTC().Format(timeForm) + "; the server's own is good"
 		finding.Next = []string{
@@ -123,7 +159,7 @@ func explainOutOfTime(r Result, which string, own bool) Finding {
 
 // explainTLSName explains a certificate for other names than the one asked for.
 func explainTLSName(r Result) Finding {
-	names := "NAME"
+	names := unnamed
 
 	if r.TLS != nil && len(r.TLS.Chain) > 0 {
 		// what a server calls itself is repeated in a command line only where it is a name
@@ -151,19 +187,69 @@ func explainTLSName(r Result) Finding {
 		}
 	}
 
-	if r.TLS == nil || r.TLS.ServerName == "" {
+	byAddress := r.TLS == nil || r.TLS.ServerName == ""
+
+	switch {
+	case byAddress && (r.TLS == nil || len(r.TLS.Chain) == 0 || slices.ContainsFunc(certNames(r.TLS), isDNSName)):
 		return sniNeeded(r, names)
+	case len(r.TLS.Chain) > 0 && len(certNames(r.TLS)) == 0:
+		return Finding{
+			Code: CodeTLSName, Cause: r.Detail,
+			Next: []string{"issue it anew with subject alternative names (DNS:" + r.Host + ", IP:ADDRESS where clients use one): the common name is not looked at any more"},
+		}
+	case byAddress:
+		return Finding{
+			Code: CodeTLSName, Cause: "the certificate is for other addresses than " + r.Host + ": " + namesOf(r.TLS),
+			Next: []string{"ask for one of those", "or issue it anew with the address among its subject alternative names, as IP:" + r.Host + " and not as a DNS name"},
+		}
+	case isDefaultCertificate(r.TLS):
+		return Finding{
+			Code:  CodeTLSName,
+			Cause: "the server shows a certificate that it made for itself (" + r.TLS.Chain[0].short().Subject + "), as one does that has none for " + r.Host + ": " + r.Detail,
+			Next: []string{
+				"let the server, or the Ingress or proxy before it, have a certificate for " + r.Host + ": look for a wrong host, or a secret that is missing or in another namespace",
+				"where the address is wrong, another server answers: check what is behind @",
+			},
+		}
+	}
+
+	ask := "ask for a name that the certificate is for, such as " + names
+	if names == unnamed {
+		ask = "ask for what the certificate is for: " + namesOf(r.TLS)
 	}
 
 	return Finding{
 		Code:  CodeTLSName,
 		Cause: r.Detail,
 		Next: []string{
-			"ask for a name that the certificate is for, such as " + names,
+			ask,
 			"or let the server have one for " + r.Host + " (tailscale cert " + r.Host + ", for a name of the tailnet)",
 			"where the address is wrong, another server answers: check what is behind @",
 		},
 	}
+}
+
+// unnamed stands for a name that nobody knows.
+const unnamed = "NAME"
+
+// certNames returns the names of the server's own certificate.
+func certNames(shown *TLS) []string {
+	if shown == nil || len(shown.Chain) == 0 {
+		return nil
+	}
+
+	return shown.Chain[0].Names
+}
+
+func isDNSName(name string) bool {
+	_, err := parseName(name)
+
+	return err == nil || strings.HasPrefix(name, "*.")
+}
+
+// isDefaultCertificate reports whether a certificate is one that a server made for itself, for no name of anybody.
+func isDefaultCertificate(shown *TLS) bool {
+	return len(shown.Chain) > 0 && shown.Chain[0].Subject == shown.Chain[0].Issuer
 }
 
 func sniNeeded(r Result, name string) Finding {
@@ -187,7 +273,7 @@ func explainAlert(r Result) Finding {
 	switch alert {
 	case AlertInternalError, AlertUnrecognizedName, AlertHandshakeFailure:
 		if byAddress {
-			return sniNeeded(r, "NAME")
+			return sniNeeded(r, unnamed)
 		}
 	}
 
@@ -223,7 +309,7 @@ func explainAlert(r Result) Finding {
 	case AlertHandshakeFailure:
 		return Finding{
 			Code: CodeTLSRefused, Cause: said + ": nothing that both can speak, or no certificate for " + r.Host,
-			Next: []string{"look at the server's ciphers and curves, and its log", "write the name that the server expects: https://NAME:PORT/@IP"},
+			Next: []string{"look at the server's ciphers and curves, and its log: Go programs such as this one speak ECDHE alone in TLS 1.2, over X25519 or P-256 to P-521", "write the name that the server expects: https://NAME:PORT/@IP"},
 		}
 	case "":
 		return Finding{
@@ -239,6 +325,68 @@ func explainVersion(r Result, said string) Finding {
 	return Finding{
 		Code: CodeTLSVersion, Cause: orDefault(said, r.Detail),
 		Next: []string{"let the server speak TLS 1.2 and 1.3: clients of today accept nothing older"},
+	}
+}
+
+// explainNotTLS explains what answers without TLS, by its first bytes where they are known ones.
+func explainNotTLS(r Result) Finding {
+	finding := Finding{
+		Code: CodeNotTLS, Cause: "what listens on the port does not speak TLS",
+		Next: []string{"check the port: plain HTTP and databases often have another one; tcp:// tells whether it is open"},
+	}
+
+	if r.TLS == nil || r.TLS.Instead == "" {
+		return finding
+	}
+
+	finding.Cause = "what listens on the port speaks " + r.TLS.Instead + ", without TLS"
+
+	if strings.HasPrefix(r.TLS.Instead, "HTTP") {
+		finding.Next = []string{
+			"let clients ask with http:// on this port, or let the server have TLS there; where both are served, check the port",
+			"for a device of a tailnet, tailscale serve puts HTTPS before it",
+		}
+	}
+
+	return finding
+}
+
+// explainStalled explains a handshake that gets no answer.
+func explainStalled(r Result) Finding {
+	const mtu = "try the same target from the node: where only pods fail, let the CNI's MTU be 1280 or clamp the MSS, because tailscale0 carries 1280 bytes"
+
+	if r.TLS != nil && r.TLS.LongHelloLost {
+		return Finding{
+			Code: CodeTLSStalled,
+			Cause: "the handshake gets no answer where its first message is as long as today's clients send it (about 1700 bytes), and one where it is short: " +
+				"long packets are lost on the way, or what stands before the server cannot take a message in two packets",
+			Next: []string{mtu, "to tell the two apart: GODEBUG=tlsmlkem=0 makes the message of Go programs short, curl --curves X25519 that of curl"},
+		}
+	}
+
+	return Finding{
+		Code: CodeTLSStalled,
+		Cause: "connections open, and the TLS handshake gets no answer: long packets are lost on the way where short ones pass, " +
+			"or what listens does not answer",
+		Next: []string{"try tcp:// on the same port; " + mtu, "look at whether the server is overloaded: --timeout gives it longer"},
+	}
+}
+
+func explainClosed(r Result) Finding {
+	if r.TLS != nil && r.TLS.LongHelloLost {
+		return Finding{
+			Code:  CodeClosed,
+			Cause: fmt.Sprintf("%s closes the connection on port %d where the first message of TLS is as long as today's clients send it (about 1700 bytes), and not where it is short", r.Address, r.Port),
+			Next: []string{
+				"update the server's TLS library, or the firewall or balancer before it: it has to take a message in two packets",
+				"until then, GODEBUG=tlsmlkem=0 makes the message of Go programs short, curl --curves X25519 that of curl",
+			},
+		}
+	}
+
+	return Finding{
+		Code: CodeClosed, Cause: fmt.Sprintf("%s accepts the connection on port %d and closes it", r.Address, r.Port),
+		Next: []string{"look at the server's log: it may allow some addresses only, or a proxy before it has no server behind"},
 	}
 }
 
@@ -258,6 +406,14 @@ func (s *TLS) warnings(kind Kind, status int) []Finding {
 		found = append(found, Finding{
 			Code: CodeClientCertificate, Cause: "the server is reached, and wants a certificate of the client (mutual TLS) before it answers",
 			Next: []string{"nothing, where that is meant: what a client with its certificate gets is not checked here, its way to the server is", "see it with curl --cert FILE --key FILE"},
+		})
+	}
+
+	if s.Cipher != "" {
+		found = append(found, Finding{
+			Code:  CodeTLSVersion,
+			Cause: "the server agrees on the cipher " + s.Cipher + " and on none that is better, which Go programs (talosctl, kubectl, Terraform) refuse",
+			Next:  []string{"let the server speak TLS 1.3, or ciphers of TLS 1.2 with ECDHE and GCM"},
 		})
 	}
 

@@ -74,10 +74,13 @@ func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, jud
 
 	var certificates []*x509.Certificate
 
-	secured := tls.Client(conn, &tls.Config{
+	counted := &countingConn{Conn: conn}
+	secured := tls.Client(counted, &tls.Config{
 		ServerName:         target.host,
 		MinVersion:         tls.VersionTLS10,
-		InsecureSkipVerify: true, //nolint:gosec // judged here, where the certificate at fault can be named
+		CipherSuites:       everyCipher(),               // what other clients speak is told as a warning
+		Renegotiation:      tls.RenegotiateOnceAsClient, // how servers before TLS 1.3 ask for a certificate once they have seen the request
+		InsecureSkipVerify: true,                        //nolint:gosec // judged here, where the certificate at fault can be named
 		NextProtos:         []string{"h2", "http/1.1"},
 		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
 			certificates = parseAll(raw)
@@ -91,7 +94,9 @@ func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, jud
 		},
 	})
 
+	shortHello := c.tryShortHello(ctx, counted, target, result)
 	err := secured.HandshakeContext(ctx)
+	result.TLS.LongHelloLost = shortHello(err)
 
 	for _, certificate := range certificates {
 		result.TLS.Chain = append(result.TLS.Chain, certificateOf(certificate))
@@ -110,6 +115,10 @@ func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, jud
 
 	state := secured.ConnectionState()
 	result.TLS.Version, result.TLS.Protocol = tls.VersionName(state.Version), state.NegotiatedProtocol
+
+	if isInsecure(state.CipherSuite) {
+		result.TLS.Cipher = tls.CipherSuiteName(state.CipherSuite)
+	}
 
 	if state.Version < tls.VersionTLS12 {
 		result.Outcome, result.Detail = OutcomeTLSVersion, "the server speaks "+result.TLS.Version+" at most, which clients refuse"
@@ -135,7 +144,7 @@ func (c *Checker) judge(certificates []*x509.Certificate, target Target, result 
 		return true
 	}
 
-	result.Outcome, result.Detail = judged.problem.outcome(), judged.problem.detail(target, result.TLS)
+	result.Outcome, result.Detail = judged.problem.outcome(), orDefault(judged.limit, judged.problem.detail(target, result.TLS))
 
 	return false
 }
@@ -152,7 +161,16 @@ func explainHandshake(err error, result *Result) {
 		return
 	}
 
-	result.Outcome, result.Detail = tlsOutcome(err, alert)
+	if instead, ok := isNotTLS(err); ok {
+		result.TLS.Instead = instead
+		result.Outcome, result.Detail = OutcomeNotTLS, "what answers does not speak TLS"
+
+		return
+	}
+
+	if result.Outcome, result.Detail = tlsOutcome(err, alert); result.Outcome == OutcomeTLSInvalid {
+		result.TLS.Problem = ProblemMalformed
+	}
 }
 
 // request makes the request on the connection. Any answer to it is one, whatever its status: a server that is sealed,
@@ -210,12 +228,11 @@ func (c *Checker) request(ctx context.Context, conn *tls.Conn, target Target, re
 	}
 }
 
+// malformed is what the detail of a handshake begins with that this side ended.
+const malformed = "the TLS handshake fails: "
+
 // tlsOutcome says what an error of the handshake means that is not about certificates.
 func tlsOutcome(err error, alert Alert) (Outcome, string) {
-	if isNotTLS(err) {
-		return OutcomeNotTLS, "what answers does not speak TLS"
-	}
-
 	if alert != "" {
 		return OutcomeTLSRefused, "the other side refuses the handshake with the alert " + string(alert)
 	}
@@ -224,7 +241,7 @@ func tlsOutcome(err error, alert Alert) (Outcome, string) {
 	case OutcomeTimeout:
 		return OutcomeTLSTimeout, "connected, and no answer to the TLS handshake"
 	case OutcomeFailed:
-		return OutcomeTLSRefused, "the TLS handshake fails: " + detail
+		return OutcomeTLSInvalid, malformed + detail
 	case OutcomeClosed:
 		return outcome, detail + " during the TLS handshake"
 	default:

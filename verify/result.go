@@ -147,6 +147,13 @@ type TLS struct {
 	// ClientCertificateNeeded whether it went no further without.
 	ClientCertificate       bool `json:"clientCertificate,omitempty"`
 	ClientCertificateNeeded bool `json:"clientCertificateNeeded,omitempty"`
+	// Cipher is the one that was agreed on, where Go programs refuse it unless they are told otherwise.
+	Cipher string `json:"cipher,omitempty"`
+	// Instead is what answered without TLS, such as HTTP or SSH, where its first bytes tell.
+	Instead string `json:"instead,omitempty"`
+	// LongHelloLost reports that the first message of the handshake got no answer at the length that it has today, and one
+	// when it was short.
+	LongHelloLost bool `json:"longHelloLost,omitempty"`
 }
 
 // Certificate is one of a chain.

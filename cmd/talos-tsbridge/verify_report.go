@@ -179,7 +179,11 @@ func detailOf(result verify.Result) string {
 	if result.TLS != nil && len(result.TLS.Chain) > 0 {
 		server := result.TLS.Chain[0]
 
-		text := fmt.Sprintf("%s, %s by %s until %s", result.TLS.Version, server.Subject, server.Issuer, server.NotAfter.UTC().Format("2006-01-02"))
+		text := fmt.Sprintf("%s by %s until %s", server.Subject, server.Issuer, server.NotAfter.UTC().Format("2006-01-02"))
+		if result.TLS.Version != "" {
+			text = result.TLS.Version + ", " + text
+		}
+
 		if !result.TLS.Verified {
 			text += " (not verified)"
 		}
