@@ -1,8 +1,9 @@
 package nodeip
 
 import (
-	"net/netip"
 	"strings"
+
+	sideronet "github.com/siderolabs/net"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/cidr"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
@@ -10,8 +11,8 @@ import (
 
 // MissingExclusions returns what has to be added to the end of a list of subnets so that no address of the tailnet is picked: a
 // negative for each range of the tailnet that a positive contains and no later negative takes away. A positive that lies inside
-// of a range is a wish for its addresses, and nothing is missing. Subnets are taken as they stand, as by [Pick]; a list that
-// Talos would not read misses nothing.
+// of a range is a wish for its addresses, and nothing is missing. Subnets are taken as they stand, as by [Pick], addresses among
+// them; a list that Talos would not read misses nothing.
 func MissingExclusions(subnets ...string) []string {
 	var missing []string
 
@@ -21,7 +22,7 @@ func MissingExclusions(subnets ...string) []string {
 		for _, text := range subnets {
 			text, negative := strings.CutPrefix(text, "!")
 
-			prefix, err := netip.ParsePrefix(text)
+			prefix, err := sideronet.ParseSubnetOrAddress(text)
 			if err != nil {
 				return nil
 			}

@@ -171,8 +171,10 @@ func (c *composer) freeArguments(composed []containerboot.Argument) []containerb
 		free = append(free, argument)
 	}
 
+	was, _ := containerboot.CheckUpCombination(c.arguments) // what the config has is judged as a whole
+
 	switch name, reason := containerboot.CheckUpCombination(slices.Concat(c.arguments, composed, free)); name {
-	case "":
+	case "", was:
 	case "advertise-exit-node":
 		c.faults.add(CodeConflict, name, "`advertise-exit-node` %s", reason)
 	default:

@@ -52,6 +52,7 @@ func newService(d *draft) feature {
 	c.setDaemonArguments()
 	c.setFurther()
 	c.checkSecrets()
+	c.checkKeptKey()
 	c.checkWhole()
 	c.checkTakenBack()
 

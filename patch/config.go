@@ -199,7 +199,9 @@ func (c *Config) etcdSubnets() []string {
 
 	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
 
-	return pointer.SafeDeref(pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig).EtcdAdvertisedSubnets
+	etcd := pointer.SafeDeref(pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig)
+
+	return etcd.AdvertisedSubnets()
 }
 
 // kubeletPicksNodeIP reports whether an extra argument of the kubelet names the node IP. It is for a nil config too.

@@ -48,7 +48,7 @@ func (c *composer) setFurther() {
 			c.notes.add(NoteUserspace, "userspace networking: pods do not reach the tailnet through the node")
 		}
 
-		if *c.Userspace || c.environment.Has("TS_USERSPACE") {
+		if *c.Userspace || c.environment.Has("TS_USERSPACE") || c.environment.Removes("TS_USERSPACE") {
 			put(&further, "TS_USERSPACE", strconv.FormatBool(*c.Userspace))
 		}
 	}

@@ -43,6 +43,7 @@ func newEtcd(d *draft) feature {
 	case len(d.EtcdSubnets) > 0:
 		etcd.subnets = d.parseSubnets(&d.faults, etcdFlag, d.EtcdSubnets)
 		d.addNotes(NoteEtcd, "etcd", etcd.subnets)
+		d.checkEtcdCluster(etcd.subnets)
 	case d.isUnset(etcdFlag):
 		etcd.remove = len(kept) > 0
 	case !d.role.IsControlPlane():
@@ -78,8 +79,10 @@ func (d *draft) defaultEtcd() subnetList {
 	subnets := d.nodeIP.subnets
 	if subnets.IsEmpty() {
 		kept, err := nodeip.Parse(final...)
-		if err != nil {
-			return subnetList{} // Talos does not take the list either
+		if err != nil || d.base != nil && len(d.ofCluster(positive(final))) == len(positive(final)) {
+			d.notes.add(NoteEtcdOpen, "etcd: the subnets of the node IP leave it no address, so it gets none of them: name that of the LAN with `etcd-subnet`")
+
+			return subnetList{}
 		}
 
 		subnets = subnetList{Subnets: kept}
@@ -92,6 +95,19 @@ func (d *draft) defaultEtcd() subnetList {
 	}
 
 	return subnets
+}
+
+// checkEtcdCluster looks at the given subnets beside those of the cluster.
+func (d *draft) checkEtcdCluster(etcd subnetList) {
+	if d.base == nil || etcd.isTemplate() {
+		return
+	}
+
+	positives := positive(etcd.Strings())
+	if inside := d.ofCluster(positives); len(inside) > 0 && len(inside) == len(positives) {
+		d.faults.add(CodeConflict, etcdFlag, "`etcd-subnet` %s lies in the pod or service subnets of the cluster, from which Talos takes no address: etcd would "+
+			"not start; give the subnets of the LAN", joinPrefixes(inside))
+	}
 }
 
 // noteTailnet says what it means that the node IP, or etcd's address, is one of the range of tailnets.
@@ -138,11 +154,13 @@ func (e etcdSubnets) deletions() []string {
 }
 
 func (etcdSubnets) owned() []machineconfig.Field {
-	return []machineconfig.Field{legacyField("cluster", "etcd", "advertisedSubnets")}
+	return []machineconfig.Field{legacyField("cluster", "etcd", "advertisedSubnets"), legacyField("cluster", "etcd", "subnet")}
 }
 
 func (e etcdSubnets) apply(m *merging) error {
 	d, _ := m.legacy()
+
+	m.edit.Remove(d, "cluster", "etcd", "subnet") // the older form, which Talos refuses beside the list
 
 	if e.remove {
 		m.edit.Remove(d, "cluster", "etcd", "advertisedSubnets")

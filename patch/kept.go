@@ -25,6 +25,23 @@ func (c *composer) noteKept() {
 			"of the node; `accept-routes`=false turns it off")
 	}
 
+	if c.Userspace == nil && c.environment.Userspace() {
+		c.notes.add(NoteKept, "TS_USERSPACE stays on, as the machine config has it: pods do not reach the tailnet through the node; `userspace`=false turns it off")
+	}
+
+	if c.AcceptDNS == nil && (c.environment.Bool("TS_ACCEPT_DNS", false) || containerboot.IsTrue(c.arguments, "accept-dns")) {
+		c.notes.add(NoteKept, "--accept-dns stays on, as the machine config has it: the node uses the DNS configuration of the tailnet; `accept-dns`=false turns it off")
+	}
+
+	for _, v := range c.environment {
+		if v.Removes {
+			c.notes.add(NoteKept, "variable %s stays without =, as the machine config has it, which takes away what the system extension sets: write %s=VALUE, or "+
+				"take it out with `unset` %s", v.Name, v.Name, v.Name)
+		}
+	}
+
+	c.noteKeptKey()
+
 	if c.AuthOnce == nil && !c.environment.Bool("TS_AUTH_ONCE", false) {
 		c.notes.add(NoteKept, "TS_AUTH_ONCE stays off, as the machine config has it: the node logs in at every start; `auth-once`=true turns it on")
 	}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
+	sideronet "github.com/siderolabs/net"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
@@ -124,14 +125,14 @@ func (n nodeIP) apply(m *merging) error {
 		return contractFault("it is of contract v1.14 or newer, and the patch is for %s: leave the talos version out", m.contract)
 	case contract.KubeNodeConfig(m.contract) && !m.config.has(kubernetesKinds):
 		return contractFault("it is of a contract before v1.14, and the patch is for %s: leave the talos version out", m.contract)
-	case contract.KubeNodeConfig(m.contract) && node == nil:
+	case contract.KubeNodeConfig(m.contract) && node == nil && m.find(k8s.KubeletConfig, "") != nil:
 		document, err := n.subnets.Document(m.contract)
 		if err != nil {
 			return err
 		}
 
 		return m.add(document)
-	default:
+	default: // on its way to v1.14 a config may have documents for some fields, and the kubelet's in their old place
 		m.edit.Set(d, n.subnets.Strings(), path...)
 	}
 
@@ -153,6 +154,11 @@ func (d *draft) setDefaultNodeIP() {
 
 // keepNodeIP keeps the list of the config, and adds what keeps the tailnet out where it lets that in.
 func (d *draft) keepNodeIP(kept []string) {
+	if len(positive(kept)) == 0 {
+		d.notes.add(NoteNodeIP, "node IP: the subnets of the machine config only exclude, so no address is left and the kubelet does not start: give "+
+			"those to take addresses from with `node-ip-subnet`")
+	}
+
 	missing := nodeip.MissingExclusions(kept...)
 	if len(missing) == 0 {
 		return
@@ -176,14 +182,20 @@ func (d *draft) finalNodeIP() []string {
 	return d.target.validSubnets()
 }
 
-// checkCluster looks at the subnets beside those of the cluster: Talos takes no node IP from pod and service subnets.
-func (d *draft) checkCluster(given bool) {
-	positives := positive(d.finalNodeIP())
+// ofCluster returns which of the subnets lie in the pod and service subnets of the cluster, from which Talos takes no address for
+// the kubelet and etcd. It needs a base.
+func (d *draft) ofCluster(subnets []netip.Prefix) []netip.Prefix {
 	reserved := slices.Concat(d.base.PodCIDRs(), d.base.ServiceCIDRs())
 
-	inside := slices.DeleteFunc(slices.Clone(positives), func(positive netip.Prefix) bool {
-		return !slices.ContainsFunc(reserved, func(r netip.Prefix) bool { return cidr.Contains(r, positive) })
+	return slices.DeleteFunc(slices.Clone(subnets), func(subnet netip.Prefix) bool {
+		return !slices.ContainsFunc(reserved, func(r netip.Prefix) bool { return cidr.Contains(r, subnet) })
 	})
+}
+
+// checkCluster looks at the subnets of the node IP beside those of the cluster.
+func (d *draft) checkCluster(given bool) {
+	positives := positive(d.finalNodeIP())
+	inside := d.ofCluster(positives)
 
 	switch {
 	case len(inside) == 0:
@@ -232,12 +244,12 @@ func (d *draft) addNotes(code NoteCode, subject string, subnets subnetList) {
 	}
 }
 
-// positive returns what a list of subnets takes in, of those that can be read, and not what it excludes.
+// positive returns what a list of subnets and addresses takes in, of those that can be read, and not what it excludes.
 func positive(list []string) []netip.Prefix {
 	var positives []netip.Prefix
 
 	for _, text := range list {
-		if prefix, err := netip.ParsePrefix(text); err == nil {
+		if prefix, err := sideronet.ParseSubnetOrAddress(text); err == nil {
 			positives = append(positives, prefix.Masked())
 		}
 	}

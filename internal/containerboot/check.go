@@ -138,7 +138,7 @@ func checkUp(text string) error {
 	}
 
 	if name, reason := CheckUpCombination(arguments); name != "" {
-		return fmt.Errorf("has --%s, which %s", name, reason)
+		return fmt.Errorf("is refused: --%s %s", name, reason)
 	}
 
 	return nil
@@ -204,7 +204,7 @@ func Combinations(e Environment) []Problem {
 	hasKey := set("TS_AUTHKEY") || set("TS_AUTH_KEY")
 
 	for _, name := range []string{"TS_CLIENT_ID", "TS_CLIENT_SECRET", "TS_ID_TOKEN", "TS_AUDIENCE"} {
-		add(set(name) && hasKey, "an auth key and the variable "+name+" exclude each other: the node logs in one way", name)
+		add(set(name) && hasKey, "variable "+name+" and an auth key exclude each other: the node logs in one way", name)
 	}
 
 	for _, name := range []string{"TS_ID_TOKEN", "TS_AUDIENCE"} {
@@ -254,7 +254,13 @@ func Fatal(e Environment) []Problem {
 
 	for _, v := range e {
 		switch {
-		case v.Value == "", v.Name == "TS_SOCKET", v.Name == "TS_LOCAL_ADDR_PORT" && !listens:
+		case v.Name == "POD_IPS" && v.Value == "" && !v.Removes:
+			add(v.Name, "is empty, and is read where it is set: leave it out")
+		case v.Value == "", v.Name == "TS_LOCAL_ADDR_PORT" && !listens:
+		case v.Name == "TS_SOCKET":
+			if !isWritable(v.Value) {
+				add(v.Name, "names a socket in a directory that the service cannot write to: leave it out")
+			}
 		case ReservedVariable(v.Name) != "":
 			add(v.Name, ReservedVariable(v.Name))
 		default:
@@ -274,8 +280,11 @@ func Fatal(e Environment) []Problem {
 	for _, spelling := range Spellings() {
 		_, twice := Find(arguments, spelling.Flag)
 
+		// empty routes are given too, to withdraw others
+		isGiven := e.Get(spelling.Variable) != "" || spelling.Variable == "TS_ROUTES" && e.Has(spelling.Variable)
+
 		// containerboot lets --accept-dns override its variable
-		if twice && e.Get(spelling.Variable) != "" && spelling.Flag != "accept-dns" {
+		if twice && isGiven && spelling.Flag != "accept-dns" {
 			problems = append(problems, Problem{Variables: []string{spelling.Variable}, Text: "variable " + spelling.Variable + " and --" + spelling.Flag +
 				" in " + UpVariable + " are the same flag of tailscale up, which refuses it given twice"})
 		}
@@ -293,6 +302,13 @@ func Fatal(e Environment) []Problem {
 	}
 
 	return problems
+}
+
+// isWritable reports whether a file lies where the service can write: its root is read-only.
+func isWritable(file string) bool {
+	return slices.ContainsFunc([]string{"/var/run/tailscale/", "/var/lib/tailscale/", "/run/", "/dev/shm/"}, func(dir string) bool {
+		return strings.HasPrefix(file, dir)
+	})
 }
 
 // parsed are the variables in whose value a line break stops the service.

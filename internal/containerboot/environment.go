@@ -8,10 +8,21 @@ import (
 )
 
 // Variable is an environment variable.
-type Variable struct{ Name, Value string }
+type Variable struct {
+	Name, Value string
+	// Removes tells that it is written without "=": containerd takes it for a variable that is to go, such as one that the
+	// system extension sets.
+	Removes bool
+}
 
 // String returns the variable as an environment has it.
-func (v Variable) String() string { return v.Name + "=" + v.Value }
+func (v Variable) String() string {
+	if v.Removes {
+		return v.Name
+	}
+
+	return v.Name + "=" + v.Value
+}
 
 // Environment is the variables of the service, each name once.
 type Environment []Variable
@@ -22,8 +33,15 @@ func ParseEnvironment(list []string) Environment {
 	environment := make(Environment, 0, len(list))
 
 	for _, assignment := range list {
-		name, value, _ := strings.Cut(assignment, "=")
-		environment.Set(name, value)
+		name, value, isAssignment := strings.Cut(assignment, "=")
+		if isAssignment {
+			environment.Set(name, value)
+
+			continue
+		}
+
+		environment.Remove(name)
+		environment = append(environment, Variable{Name: name, Removes: true})
 	}
 
 	return environment
@@ -31,7 +49,7 @@ func ParseEnvironment(list []string) Environment {
 
 // Lookup returns the value of a variable, and whether it is there.
 func (e Environment) Lookup(name string) (value string, ok bool) {
-	if i := e.index(name); i >= 0 {
+	if i := e.index(name); i >= 0 && !e[i].Removes {
 		return e[i].Value, true
 	}
 
@@ -46,14 +64,25 @@ func (e Environment) Get(name string) string {
 }
 
 // Has reports whether a variable is there.
-func (e Environment) Has(name string) bool { return e.index(name) >= 0 }
+func (e Environment) Has(name string) bool {
+	_, ok := e.Lookup(name)
+
+	return ok
+}
+
+// Removes reports whether a variable is written without "=", which takes away what the system extension sets.
+func (e Environment) Removes(name string) bool {
+	i := e.index(name)
+
+	return i >= 0 && e[i].Removes
+}
 
 // Set sets a variable at its place, or at the end.
 func (e *Environment) Set(name, value string) {
 	if i := e.index(name); i >= 0 {
-		(*e)[i].Value = value
+		(*e)[i] = Variable{Name: name, Value: value}
 	} else {
-		*e = append(*e, Variable{name, value})
+		*e = append(*e, Variable{Name: name, Value: value})
 	}
 }
 
@@ -85,10 +114,10 @@ func (e Environment) Bool(name string, otherwise bool) bool {
 	return otherwise
 }
 
-// Userspace reports whether tailscaled runs without a network device. The system extension sets TS_USERSPACE=false, and a
-// variable that is there but no boolean means true.
+// Userspace reports whether tailscaled runs without a network device. The system extension sets TS_USERSPACE=false; a variable
+// that is there but no boolean means true, and so does one that is taken away.
 func (e Environment) Userspace() bool {
-	return e.Has("TS_USERSPACE") && e.Bool("TS_USERSPACE", true)
+	return (e.Has("TS_USERSPACE") || e.Removes("TS_USERSPACE")) && e.Bool("TS_USERSPACE", true)
 }
 
 // UpArguments returns what stands in TS_EXTRA_ARGS, as far as it can be read, and its faults.
