@@ -12,7 +12,7 @@
 //
 // A short run is part of go test. A long one, of the same attacks, is
 //
-//	go test ./internal/attack -attack.runs 20000 -attack.parallel 8 -attack.talosctl talosctl -timeout 0
+//	go test ./internal/attack -attack.runs 20000 -attack.parallel 8 -attack.seed 0 -attack.talosctl talosctl -timeout 0
 //
-// -attack.seed repeats a run.
+// The attacks are the same each time, and others with another -attack.seed: 0 takes a new one and prints it.
 package attack
