@@ -97,6 +97,17 @@ func anchors(text string) []string {
 	return all
 }
 
+// buildProgram returns the path of the program.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+
+	binary := filepath.Join(t.TempDir(), "talos-tsbridge")
+	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../cmd/talos-tsbridge").CombinedOutput()
+	require.NoError(t, err, string(output))
+
+	return binary
+}
+
 // block is a command block, with what stands before it when it is not to be run: why.
 var block = regexp.MustCompile("(?m)^(<!-- not run: [^\n]* -->\n)?```sh\n((?s:.*?))\n```$")
 
@@ -105,11 +116,7 @@ var block = regexp.MustCompile("(?m)^(<!-- not run: [^\n]* -->\n)?```sh\n((?s:.*
 func TestCommands(t *testing.T) {
 	t.Parallel()
 
-	bin := t.TempDir()
-	output, err := exec.CommandContext(t.Context(), "go", "build", "-o", bin, "../cmd/talos-tsbridge").CombinedOutput()
-	require.NoError(t, err, string(output))
-
-	var path []string
+	path := []string{filepath.Dir(buildProgram(t))}
 
 	for _, folder := range []string{"testdata/stand-ins", "../examples/testdata/stand-ins"} {
 		absolute, err := filepath.Abs(folder)
@@ -118,7 +125,7 @@ func TestCommands(t *testing.T) {
 		path = append(path, absolute)
 	}
 
-	path = append(append([]string{bin}, path...), os.Getenv("PATH"))
+	path = append(path, os.Getenv("PATH"))
 
 	ran := 0
 
