@@ -146,7 +146,7 @@ func (n *node) off(t testing.TB) {
 
 	_ = n.command.Process.Signal(syscall.SIGTERM)
 
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		if allStopped.MatchString(n.console.String()) || n.ended() {
 			break
 		}

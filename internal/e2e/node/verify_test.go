@@ -47,7 +47,7 @@ func (c *cluster) finds(t testing.TB, n *node, wantCode int, want []string, flag
 		code  int
 	)
 
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline); time.Sleep(500 * time.Millisecond) {
 		if codes, code, report = c.findings(t, n, flags...); slices.Equal(codes, want) && code == wantCode {
 			return report
 		}

@@ -211,7 +211,7 @@ func (c *Control) ask(t testing.TB, answer any, args ...string) {
 }
 
 func (c *Control) Headscale(args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	var stderr bytes.Buffer

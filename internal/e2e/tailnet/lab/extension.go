@@ -272,7 +272,7 @@ func (s *Service) Preferences(t testing.TB) *ipn.Prefs {
 }
 
 func (s *Service) Tailscale(args ...string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 
 	args = append([]string{"--socket=" + s.Node.OnDisk(s.Node.Socket)}, args...)
