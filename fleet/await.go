@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // manyFailures of the service in a row mean that it will not come up: once may be an accident of the start.
@@ -37,7 +38,7 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 		case err != nil:
 			unseen, upSince = err, time.Time{}
 		case restarts && state.Service.FailedSince(since) >= manyFailures:
-			return c.notJoined(ctx, "the service fails")
+			return c.notJoined(ctx, "the service fails", environment)
 		case !joined(state, environment):
 			last, unseen, upSince = state, nil, time.Time{}
 		default:
@@ -64,23 +65,23 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 				return err
 			}
 
-			return c.late(ctx, last, unseen)
+			return c.late(ctx, last, unseen, environment)
 		}
 	}
 }
 
 // late says what was seen when the time was over.
-func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error) error {
+func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error, environment map[string]string) error {
 	switch {
 	case unseen != nil:
 		return refuse(CodeNotJoined, "the node does not answer any more: "+tidy(unseen),
 			"look whether it runs; what it was given for a try, it takes back by itself")
 	case last == nil:
-		return c.notJoined(ctx, "the node was not seen on the tailnet")
+		return c.notJoined(ctx, "the node was not seen on the tailnet", environment)
 	case !last.Service.Running():
-		return c.notJoined(ctx, "the service is "+orUnknown(last.Service.State)+" ("+orUnknown(last.Service.Message)+")")
+		return c.notJoined(ctx, "the service is "+orUnknown(last.Service.State)+" ("+orUnknown(last.Service.Message)+")", environment)
 	default:
-		return c.notJoined(ctx, fmt.Sprintf("the service runs, and the node has no address of the tailnet after %s", c.up.Wait))
+		return c.notJoined(ctx, fmt.Sprintf("the service runs, and the node has no address of the tailnet after %s", c.up.Wait), environment)
 	}
 }
 
@@ -92,18 +93,26 @@ func orUnknown(text string) string {
 	return text
 }
 
-// notJoined finds the cause in the log of the service.
-func (c *converge) notJoined(ctx context.Context, what string) error {
+// notJoined finds the cause in the log of the service, which had the environment.
+func (c *converge) notJoined(ctx context.Context, what string, environment map[string]string) error {
 	bounded, cancel := context.WithTimeout(context.WithoutCancel(ctx), callTimeout)
 	defer cancel()
 
-	next := "look at what it says: talosctl -n " + c.node.Address + " logs " + talosapi.ServiceName
+	next := []string{"look at what it says: talosctl -n " + c.node.Address + " logs " + talosapi.ServiceName}
 
-	if log, err := c.api.Node(c.node.Address).Log(bounded); err == nil {
-		if cause := talosapi.Cause(log); cause != "" {
+	if lines, err := c.api.Node(c.node.Address).Log(bounded); err == nil {
+		if log := nodes.ReadLog(lines); log != nil {
+			node := nodes.Node{Address: c.node.Address}
+			for name, value := range environment {
+				node.Environment = append(node.Environment, name+"="+value)
+			}
+
+			var cause string
+
+			cause, next = log.Explain(node)
 			what += ": " + cause
 		}
 	}
 
-	return refuse(CodeNotJoined, what, next, "the node takes back by itself what it was given for a try")
+	return refuse(CodeNotJoined, what, append(next, "the node takes back by itself what it was given for a try")...)
 }

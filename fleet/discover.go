@@ -245,6 +245,11 @@ func FileOf(found []Discovered) ([]byte, error) {
 
 	text := SchemaComment + "\n\n"
 
+	if defaults.AdvertiseTags == nil && defaults.LoginServer == nil {
+		text += "# The tags of the devices, which a key of an OAuth client must have. With Headscale, its URL instead, and the tags at the key:\n" +
+			"# authKey: {source: mint, tags: [tag:k8s]}\n#\n# advertiseTags: [tag:k8s]\n# loginServer: https://headscale.example.com\n\n"
+	}
+
 	if len(top.Content) > 0 {
 		encoded, err := yaml.Marshal(top)
 		if err != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 )
 
 func (p *program) initCommand() *cobra.Command {
@@ -78,7 +79,13 @@ func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *
 		return nil
 	}
 
-	return writeNew(path, text)
+	if err := writeNew(path, text); err != nil {
+		return err
+	}
+
+	p.note("wrote " + printable.Word(path) + ": look it through, then see what it would change with: talos-tsbridge up --dry-run --diff")
+
+	return nil
 }
 
 // writeNew writes a file that nobody else has written meanwhile.

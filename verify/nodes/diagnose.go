@@ -175,7 +175,7 @@ func (d *diagnosis) notIn(code verify.Code, state string, look []string) {
 		d.fault(code, state+": TS_STATE_DIR is "+dir+", which tailscaled cannot write to on Talos: only /var/lib/tailscale is writable in the extension",
 			"leave --state-dir out of the patch, or let it be a directory below /var/lib/tailscale")
 	case d.Log != nil:
-		cause, next := d.Log.explain(d.Node)
+		cause, next := d.Log.Explain(d.Node)
 		d.fault(code, state+": "+cause, next...)
 	default:
 		d.fault(code, state+": the node is not logged in, or waits for approval", look...)

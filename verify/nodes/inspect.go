@@ -377,7 +377,7 @@ func (n Node) isIn() bool {
 // log reads what the service said when it did not log in. Without a log, the finding says where to look for it.
 func (q *questions) log(address string) {
 	if lines, err := talosapi.New(q.client).Node(address).Log(q.ctx); err == nil {
-		q.node.Log = readLog(lines)
+		q.node.Log = ReadLog(lines)
 	}
 }
 

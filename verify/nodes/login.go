@@ -62,9 +62,9 @@ type saying struct {
 // begins is what containerboot writes at the start of each run.
 const begins = "Starting tailscaled"
 
-// readLog finds in the last lines of a log why a login failed, or returns nil. The latest run that says so counts: an
-// earlier one may have had another document.
-func readLog(lines []string) *Log {
+// ReadLog finds in the last lines of the service's log why a login failed, or returns nil. The latest run that says so counts:
+// an earlier one may have had another document.
+func ReadLog(lines []string) *Log {
 	end := len(lines)
 
 	for i, line := range slices.Backward(lines) {
@@ -82,7 +82,7 @@ func readLog(lines []string) *Log {
 	return nil
 }
 
-// readRun is [readLog] of one run of the service.
+// readRun is [ReadLog] of one run of the service.
 func readRun(lines []string) *Log {
 	for _, one := range said() {
 		for _, line := range slices.Backward(lines) {
@@ -113,9 +113,9 @@ func withoutSecrets(line string) string {
 	return printable.Clip(printable.Line(strings.Join(words, " ")), longest)
 }
 
-// explain says what a cause means and what to do about it.
-func (l *Log) explain(n Node) (cause string, next []string) {
-	newKey := "give the document a new auth key (talos-tsbridge apply, or exec -- talosctl patch mc): a service that is started over and over keeps its old environment until the document changes"
+// Explain says what the cause means at a node, and what to do about it.
+func (l *Log) Explain(n Node) (cause string, next []string) {
+	newKey := "give the node a new auth key (talos-tsbridge up, apply, or exec -- talosctl patch mc): a service that is started over and over keeps its old environment until the document changes"
 
 	switch l.Cause {
 	case LoginKeyUsed:
@@ -137,6 +137,7 @@ func (l *Log) explain(n Node) (cause string, next []string) {
 		cause = "the tailnet does not allow the tags that the node asks for"
 		next = []string{
 			"let the key have the same tags as --advertise-tags, or leave --advertise-tags out: the node then has the key's",
+			"with Headscale leave it out, and give the tags to the key alone: --key-tags, in a bridge.yaml authKey: {tags: [...]}",
 			"or make the tags known and owned in the tailnet's policy file (tagOwners)",
 		}
 	case LoginApproval:
