@@ -6,6 +6,9 @@ import (
 
 	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/config"
+	"github.com/siderolabs/talos/pkg/machinery/config/container"
+	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 	"github.com/siderolabs/talos/pkg/machinery/nethelpers"
 
@@ -43,6 +46,31 @@ func (c *Config) Contract() *coreconfig.VersionContract {
 	}
 
 	return nil
+}
+
+// refuses reports whether Talos does not take one of the documents beside what the v1alpha1 config has: then it has to be a field there, its
+// older form. The forms can stand in one config, since a config may be changed document by document.
+func (c *Config) refuses(documents []config.Document) bool {
+	if c == nil {
+		return false
+	}
+
+	legacy := c.loaded.provider.RawV1Alpha1()
+	if legacy == nil {
+		return false
+	}
+
+	return slices.ContainsFunc(documents, func(document config.Document) bool {
+		validator, ok := document.(container.V1Alpha1ConflictValidator)
+		if !ok || c.has([]string{document.Kind()}) {
+			return false
+		}
+
+		// beside an old kubelet Talos takes a KubeNodeConfig, but with one a control plane has no label and taint but those in it
+		isOldKubelet := document.Kind() == k8s.KubeNodeConfig && pointer.SafeDeref(legacy.MachineConfig).MachineKubelet != nil
+
+		return isOldKubelet || validator.V1Alpha1ConflictValidate(legacy) != nil
+	})
 }
 
 // contractOrError returns the contract, or what is wrong with a config that has none.

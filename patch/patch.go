@@ -12,6 +12,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 )
 
 // Patch is a checked patch, made by [New]. It can be printed: the key in it is an [authkey.Key], which prints as [redacted].
@@ -133,7 +134,12 @@ func (p *Patch) documents(redacted bool) ([]config.Document, error) {
 	)
 
 	for _, f := range p.features {
-		for _, document := range f.documents(p.contract, redacted) {
+		made := f.documents(p.contract, redacted)
+		if p.options.base.refuses(made) {
+			made = f.documents(contract.Oldest, redacted)
+		}
+
+		for _, document := range made {
 			switch part, ok := document.(*v1alpha1.Config); {
 			case !ok:
 				documents = append(documents, document)
