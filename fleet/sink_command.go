@@ -14,6 +14,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/pipes"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosctl"
 )
 
 // Command is a sink that runs a command once for each node. Each argument @-, also at the end of --FLAG=@-, stands for the
@@ -29,39 +30,40 @@ type Command struct {
 	// Started, if set, gets each process once it runs, and Ended once it has ended.
 	Started, Ended func(*os.Process)
 
+	// OnUse, if set, is told what a command did with the patch at each argument that stands for it, once it has ended, and
+	// with what error.
+	OnUse func(node *Node, use Use, err error)
+
 	arguments []*template.Template
-	payloads  []payload
+	places    []talosctl.Place
 	guard     sync.Mutex
 }
 
-// payload is an argument that stands for the patch.
-type payload struct {
-	index  int
-	prefix string
-}
-
-const standIn = "@-"
+// Use is what a command did with its patch.
+type Use = pipes.Use
 
 // NewCommand reads the arguments of a command, the program first.
 func NewCommand(args ...string) (*Command, error) {
-	c := &Command{}
+	places, err := talosctl.Places(args)
+	if err != nil {
+		return nil, err
+	}
 
-	for i, argument := range args {
-		prefix, stands := strings.CutSuffix(argument, standIn)
-		if stands && i > 0 && (prefix == "" || strings.HasPrefix(prefix, "-") && strings.HasSuffix(prefix, "=")) {
-			c.payloads = append(c.payloads, payload{i, prefix})
+	for _, place := range places {
+		if place.AdditionsOnly {
+			return nil, fmt.Errorf("%s %s would add the patch of a node to that of %s: give one of them", place.Flag, talosctl.StandIn, talosctl.FlagPatch)
 		}
+	}
 
+	c := &Command{places: places}
+
+	for _, argument := range args {
 		parsed, err := template.New("argument").Option("missingkey=error").Parse(argument)
 		if err != nil {
 			return nil, fmt.Errorf("argument %s is no template: write {{.Name}}, {{.Address}} or {{.Role}}", quote.Value(argument))
 		}
 
 		c.arguments = append(c.arguments, parsed)
-	}
-
-	if len(c.payloads) == 0 {
-		return nil, errors.New("no argument of the command is @-, which stands for the patch: write --config-patch @-, or -p @-")
 	}
 
 	return c, nil
@@ -153,14 +155,20 @@ func (c *Command) Deliver(ctx context.Context, delivery *Delivery) error {
 		},
 	}
 
-	for _, one := range c.payloads {
-		command.Payloads = append(command.Payloads, pipes.Payload{Argument: one.index, Prefix: one.prefix + "@", Text: text})
+	for _, place := range c.places {
+		command.Payloads = append(command.Payloads, pipes.Payload{Argument: place.Index, Prefix: place.Prefix, Text: text})
 	}
 
 	uses, err := command.Run(ctx)
 
 	if process != nil && c.Ended != nil {
 		c.Ended(process)
+	}
+
+	if c.OnUse != nil {
+		for _, use := range uses {
+			c.OnUse(node, use, err)
+		}
 	}
 
 	if err := errors.Join(stdout.flush(), stderr.flush()); err != nil {

@@ -83,8 +83,10 @@ func (l *Lease) Release(ctx context.Context) error {
 }
 
 // ReleaseAll releases leases, all at the same time, so that it takes no longer than one. It returns what could not be taken
-// back, in the order of the leases: one [OrphanError] each.
-func ReleaseAll(ctx context.Context, leases ...*Lease) []error {
+// back, in the order of the leases: of a [Lease], one [OrphanError] each.
+func ReleaseAll[L interface {
+	Release(ctx context.Context) error
+}](ctx context.Context, leases ...L) []error {
 	failed := make([]error, len(leases))
 
 	var group errgroup.Group

@@ -54,8 +54,7 @@ Each endpoint is then tried over the tailnet. For kubectl, the two lines that ma
 	bind.StringSliceVarP(&flags.nodes, "nodes", "n", nil, "these nodes, a comma-separated `list` of addresses or of names in the bridge file (default: all of the file)")
 	bind.StringVar(&flags.newContext, "context", "", "`name` of the context to make (default: that of the present one, with -tailnet)")
 	bind.StringVar(&flags.context, "from-context", "", "`name` of the context that works today (default: the current one)")
-	bind.StringSliceVarP(&flags.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
-	bind.StringVar(&flags.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
+	flags.bindTalosconfig(bind)
 	bind.DurationVar(&flags.timeout, "timeout", verify.DefaultTimeout, "`time` that an endpoint may take to answer")
 	bind.BoolVar(&flags.dryRun, "dry-run", false, "try the endpoints, and leave the talosconfig as it is")
 

@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
 func (p *program) applyCommand() *cobra.Command {
@@ -72,47 +74,33 @@ func (p *program) apply(ctx context.Context, flags *patchFlags, file string, inP
 		return usagef("--in-place needs a machine config: %s holds what talosctl get machineconfig prints, and the result is the config alone", file)
 	}
 
-	flags.target = config
-	forRole := flags.roleOptions()
-
-	request, err := p.newRequest(ctx, flags, forRole)
+	request, err := p.newRequest(ctx, flags, config, flags.roleOptions())
 	if err != nil {
 		return err
 	}
 
-	if request.minting != nil && !inPlace {
-		if err := p.checkReader(flags.output); err != nil {
+	if !inPlace {
+		if err := request.checkReader(p, flags.output); err != nil {
 			return err
 		}
 	}
 
-	made, lease, err := request.patch(ctx, forRole)
-	if err != nil {
-		return err
-	}
+	return request.deliver(ctx, func(made *patch.Patch) error {
+		applied, err := made.Apply(config)
 
-	defer lease.release(ctx)
+		switch {
+		case err != nil:
+			return usageError{err}
+		case flags.redact:
+			return p.write(ctx, flags.output, applied.Redacted())
+		case !inPlace:
+			return p.write(ctx, flags.output, applied.Bytes())
+		case applied.Changed():
+			return source.writeBack(ctx, applied.Bytes())
+		}
 
-	applied, err := made.Apply(config)
-
-	switch {
-	case err != nil:
-		err = usageError{err}
-	case flags.redact:
-		err = p.write(ctx, flags.output, applied.Redacted())
-	case !inPlace:
-		err = p.write(ctx, flags.output, applied.Bytes())
-	case applied.Changed():
-		err = source.writeBack(ctx, applied.Bytes())
-	}
-
-	if err != nil {
-		return err
-	}
-
-	lease.keep()
-
-	return nil
+		return nil
+	})
 }
 
 // applyDiff prints what a patch would change. No key is minted for it.
@@ -132,25 +120,22 @@ func (p *program) applyDiff(ctx context.Context, flags *patchFlags, file string,
 
 	defer source.close()
 
-	flags.redact, flags.target = true, source.config
-	forRole := flags.roleOptions()
+	shown := *flags
+	shown.redact = true
 
-	request, err := p.newRequest(ctx, flags, forRole)
+	request, err := p.newRequest(ctx, &shown, source.config, flags.roleOptions())
 	if err != nil {
 		return err
 	}
 
-	made, err := request.with(forRole, request.key)
-	if err != nil {
-		return err
-	}
+	return request.deliver(ctx, func(made *patch.Patch) error {
+		applied, err := made.Apply(source.config)
+		if err != nil {
+			return usageError{err}
+		}
 
-	applied, err := made.Apply(source.config)
-	if err != nil {
-		return usageError{err}
-	}
-
-	return p.write(ctx, flags.output, []byte(applied.Diff(file, file)))
+		return p.write(ctx, flags.output, []byte(applied.Diff(file, file)))
+	})
 }
 
 func checkApply(flags *patchFlags, file string, inPlace bool) error {

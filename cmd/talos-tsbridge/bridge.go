@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os/exec"
 	"slices"
 	"strings"
 
@@ -34,8 +33,9 @@ type fleetPlan struct {
 	keysLater bool
 	// keyTags are those that flags give the keys of all nodes.
 	keyTags []string
-	// single counts the nodes of each key that serves one node only.
+	// single counts the nodes of each key that serves one node only, and forOne are the nodes whose keys are such.
 	single map[string]int
+	forOne map[*fleet.Node]bool
 }
 
 // planOf checks the file with the flags over it, all of it, and mints nothing.
@@ -46,7 +46,6 @@ func (p *program) planOf(
 		return nil, err
 	}
 
-	flags.key.dryRun, flags.key.quiet = flags.dryRun || flags.redact, flags.quiet
 	options.Over, options.ReadFile = flags.settings, p.readFile
 
 	from := *flags
@@ -207,74 +206,13 @@ func (p printed) Deliver(ctx context.Context, delivery *fleet.Delivery) error {
 	return p.program.write(ctx, p.flags.output, text)
 }
 
-// execFleet runs the command once for each node of the file.
-func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag.FlagSet, path string, parallel int, args []string) error {
-	if err := checkExec(flags); err != nil {
-		return err
+// keyForOne says how to call the key of a node where that registers one node, and "" for any other.
+func (f *fleetPlan) keyForOne(node *fleet.Node) string {
+	if f.forOne[node] {
+		return "the auth key in it"
 	}
 
-	file, err := p.loadBridge(ctx, path)
-	if err != nil {
-		return err
-	}
-
-	command, err := fleet.NewCommand(args...)
-	if err != nil {
-		return usageError{err}
-	}
-
-	if err := checkOnePatch(args); err != nil {
-		return err
-	}
-
-	flags, err = flags.forVersionOf(args)
-	if err != nil {
-		return err
-	}
-
-	plan, err := p.planOf(ctx, file, flags, given, fleet.PlanOptions{}, false)
-	if err != nil {
-		return err
-	}
-
-	if err := errors.Join(command.Check(plan.Plan), plan.checkSingle()); err != nil {
-		return usageError{err}
-	}
-
-	command.Env, command.Stdout, command.Stderr = p.environment.childEnvironment(), p.stdout, p.stderr
-	command.Prefixed = parallel > 1
-
-	summary, err := fleet.Run(ctx, plan.Plan, command, fleet.RunOptions{
-		Keys: plan.keys, Parallel: max(1, parallel),
-		OnNode: func(node *fleet.Node, err error) {
-			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
-				p.say("error", fmt.Sprintf("node %s: %v", node.Name, exitOf(exit)))
-			}
-		},
-	})
-	p.noteOnRun(summary, flags.quiet)
-
-	if exit, ok := errors.AsType[*exec.ExitError](err); ok && context.Cause(ctx) == nil {
-		return exitOf(exit)
-	}
-
-	return err
-}
-
-// checkOnePatch refuses arguments that would add the patch of a node to itself.
-func checkOnePatch(args []string) error {
-	patches, err := findStandIns(args)
-	if err != nil {
-		return err
-	}
-
-	for _, one := range patches {
-		if one.additions {
-			return usagef("%s %s would add the patch of a node to that of %s: give one of them", one.flag, standIn, flagAll)
-		}
-	}
-
-	return nil
+	return ""
 }
 
 // checkSingle refuses a plan in which a key that serves one node would have to serve several.

@@ -3,14 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
 	"github.com/siderolabs/go-pointer"
 	"github.com/spf13/pflag"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
@@ -19,16 +17,17 @@ import (
 // file says. Nothing is minted.
 func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlags, given *pflag.FlagSet) error {
 	keys := &nodeKeys{nodes: make([]fleet.Keys, plan.Len())}
-	plan.keys, plan.single = keys, map[string]int{}
+	plan.keys, plan.single, plan.forOne = keys, map[string]int{}, map[*fleet.Node]bool{}
 
-	mintings := map[keyFlags]*minting{}
+	mintings := map[keyRequest]*minting{}
 	ofTailnet := map[string]*minting{} // the first of each, whose access token the others share
 	read := map[string]fleet.Keys{}
 	forOne := map[string]bool{}
 
 	for i := range plan.Len() {
-		wanted := mergeKeyFlags(flags.key, plan.Key(i), given)
-		wanted.advertised = strings.Join(plan.Settings(i).AdvertiseTags, ",")
+		wanted := flags.keyRequest()
+		wanted.keyFlags = mergeKeyFlags(flags.key, plan.Key(i), given)
+		wanted.advertised, wanted.hostname = strings.Join(plan.Settings(i).AdvertiseTags, ","), ""
 
 		text := flags.authKey
 		if text == "" {
@@ -55,7 +54,7 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 
 			made := mintings[wanted]
 			if made == nil {
-				made, err = p.mintingLike(ofTailnet[wanted.tailnet], &wanted)
+				made, err = p.mintingLike(ofTailnet[wanted.tailnet], wanted)
 
 				if errors.Is(err, tailnet.ErrNoCredentials) && plan.keysLater {
 					keys.nodes[i] = noKey{err}
@@ -70,7 +69,7 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 				mintings[wanted], ofTailnet[wanted.tailnet] = made, made
 			}
 
-			keys.nodes[i] = leasing{made}
+			keys.nodes[i], plan.forOne[plan.Node(i)] = made, !wanted.reusable
 
 			continue
 		}
@@ -78,10 +77,7 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 		name := source.String()
 
 		if read[name] == nil {
-			one := *flags
-			one.authKey = name
-
-			key, _, err := p.keyOf(ctx, &one)
+			key, err := p.readKey(ctx, flags, source)
 			if err != nil {
 				return err
 			}
@@ -92,6 +88,7 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 
 		if forOne[name] {
 			plan.single[name]++
+			plan.forOne[plan.Node(i)] = true
 		}
 
 		keys.nodes[i] = read[name]
@@ -136,43 +133,3 @@ func (k *nodeKeys) Lease(ctx context.Context, node int) (fleet.Lease, error) {
 type noKey struct{ err error }
 
 func (k noKey) Lease(context.Context, int) (fleet.Lease, error) { return nil, k.err }
-
-// leasing makes keys, and says what it made and took back.
-type leasing struct{ minting *minting }
-
-func (l leasing) Lease(ctx context.Context, node int) (fleet.Lease, error) {
-	key, lease, err := l.minting.lease(ctx)
-	if err != nil {
-		return nil, err
-	}
-
-	if lease == nil { // a dry run
-		return fleet.GivenKey(key, true).Lease(ctx, node)
-	}
-
-	return fleetLease{lease}, nil
-}
-
-// fleetLease says what became of a key.
-type fleetLease struct{ lease *keyLease }
-
-func (l fleetLease) Key() authkey.Key { return l.lease.Key() }
-func (l fleetLease) Keep()            { l.lease.keep() }
-
-func (l fleetLease) Release(ctx context.Context) error {
-	if l.lease.Kept() {
-		return nil
-	}
-
-	defer l.lease.ended()
-
-	if err := l.lease.Release(ctx); err != nil {
-		return fmt.Errorf("revoke it with talos-tsbridge key revoke %s: %w", l.lease.ID(), errors.Join(err))
-	}
-
-	if !l.lease.minting.flags.quiet {
-		l.lease.minting.program.note("revoked auth key " + l.lease.ID() + ", because it was not delivered")
-	}
-
-	return nil
-}

@@ -30,10 +30,6 @@ func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosF
 		return nil, err
 	}
 
-	if talos.patchFile != "" {
-		return nil, usagef("--file or --patch, not both: the bridge file says what each node is held against")
-	}
-
 	only, unknown := namesOf(file, talos.nodes)
 	if len(unknown) > 0 {
 		return nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))

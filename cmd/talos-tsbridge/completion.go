@@ -11,6 +11,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosctl"
 )
 
 // completeValues offers values of a flag. Behind a whole one comes a blank, behind one that goes on none.
@@ -88,7 +89,7 @@ func contracts() []string {
 func (p *program) completeCommand(_ *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
 	switch {
 	case len(args) > 0 && strings.HasPrefix(begun, "@"):
-		return startingWith([]string{standIn}, begun)
+		return startingWith([]string{talosctl.StandIn}, begun)
 	case len(args) > 0 || strings.ContainsRune(begun, filepath.Separator):
 		return nil, cobra.ShellCompDirectiveDefault
 	}

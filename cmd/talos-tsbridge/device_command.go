@@ -39,7 +39,7 @@ An OAuth client needs the scope devices:core.`,
 
 func (p *program) deviceListCommand() *cobra.Command {
 	var (
-		flags      keyFlags
+		flags      tailnetFlags
 		tags, form string
 	)
 
@@ -48,14 +48,14 @@ func (p *program) deviceListCommand() *cobra.Command {
 		Short: "List the devices, with tags, routes, presence and key expiry",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.listDevices(cmd.Context(), &flags, tags, form)
+			return p.listDevices(cmd.Context(), flags, tags, form)
 		},
 	}
 
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&tags, "tags", "", "only devices with one of these tags, a comma-separated `list`")
 	bindForm(cmd, &form)
-	flags.bindTailnet(cmd)
+	flags.bind(cmd)
 
 	return cmd
 }
@@ -74,7 +74,7 @@ func checkForm(form string) error {
 	return nil
 }
 
-func (p *program) listDevices(ctx context.Context, flags *keyFlags, tags, form string) error {
+func (p *program) listDevices(ctx context.Context, flags tailnetFlags, tags, form string) error {
 	if err := checkForm(form); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func (p *program) writeList(form string, list any, table func(tableWriter)) erro
 
 func (p *program) deviceRemoveCommand() *cobra.Command {
 	var (
-		flags      keyFlags
+		flags      tailnetFlags
 		yes, force bool
 	)
 
@@ -156,19 +156,19 @@ another tailnet shares, never; nor one whose name may mean several devices: then
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return p.removeDevice(cmd.Context(), &flags, args[0], yes, force)
+			return p.removeDevice(cmd.Context(), flags, args[0], yes, force)
 		},
 	}
 
 	cmd.Flags().SortFlags = false
 	cmd.Flags().BoolVar(&yes, "yes", false, "remove it, and do not only show it")
 	cmd.Flags().BoolVar(&force, "force", false, "remove it although it is connected")
-	flags.bindTailnet(cmd)
+	flags.bind(cmd)
 
 	return cmd
 }
 
-func (p *program) removeDevice(ctx context.Context, flags *keyFlags, nameOrID string, yes, force bool) error {
+func (p *program) removeDevice(ctx context.Context, flags tailnetFlags, nameOrID string, yes, force bool) error {
 	client, err := p.readyClient(ctx, flags)
 	if err != nil {
 		return err

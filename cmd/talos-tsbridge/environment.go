@@ -7,6 +7,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // variablePrefix is what the variables that stand for flags begin with.
@@ -133,4 +135,19 @@ var flagsOnly = []string{"output", "format", "image", "from", "yes", "force", "i
 // isVariable reports whether a flag can be given as a variable: most of ours can, and none of cobra's.
 func isVariable(flag *pflag.Flag) bool {
 	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions" && !slices.Contains(flagsOnly, flag.Name)
+}
+
+// childEnvironment is the environment without keys and credentials.
+func (e environment) childEnvironment() []string {
+	var variables []string
+
+	for name, value := range e {
+		if !strings.HasPrefix(name, variablePrefix) {
+			variables = append(variables, name+"="+value)
+		}
+	}
+
+	slices.Sort(variables)
+
+	return secret.WithoutVariables(variables)
 }

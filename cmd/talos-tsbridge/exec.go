@@ -9,23 +9,18 @@ import (
 	"os/exec"
 	"path"
 	"runtime"
-	"slices"
-	"strings"
 	"syscall"
 
 	"github.com/siderolabs/go-pointer"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/spf13/cobra"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/pipes"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosctl"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
-
-// standIn is the argument that stands for the patch. talosctl itself takes it for the name of a file.
-const standIn = "@-"
 
 func (p *program) execCommand() *cobra.Command {
 	var (
@@ -84,14 +79,14 @@ a key: the same command can run again.`,
 	return cmd
 }
 
-func (p *program) exec(ctx context.Context, flags *patchFlags, args []string) error {
+func (p *program) exec(ctx context.Context, flags *patchFlags, args []string) (err error) {
 	if err := checkExec(flags); err != nil {
 		return err
 	}
 
-	patches, err := findStandIns(args)
+	places, err := talosctl.Places(args)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
 
 	flags, err = flags.forVersionOf(args)
@@ -99,58 +94,78 @@ func (p *program) exec(ctx context.Context, flags *patchFlags, args []string) er
 		return err
 	}
 
-	variants := make([][]patch.Option, len(patches))
-	for i, one := range patches {
-		variants[i] = one.options(flags)
+	variants := make([][]patch.Option, len(places))
+	for i, place := range places {
+		variants[i] = flags.optionsAt(place)
 	}
 
-	request, err := p.newRequest(ctx, flags, variants...)
+	request, err := p.newRequest(ctx, flags, nil, variants...)
 	if err != nil {
 		return err
 	}
 
-	defer func() {
-		var leases []*keyLease
-		for _, one := range patches {
-			leases = append(leases, one.lease)
+	leases := make([]fleet.Lease, 0, len(places))
+
+	defer func() { err = releasing(ctx, err, leases...) }()
+
+	payloads := make([]pipes.Payload, len(places))
+
+	for i, place := range places {
+		lease, err := request.leaseAt(ctx, place)
+		if err != nil {
+			return err
 		}
 
-		p.release(ctx, flags.quiet, leases...)
-	}()
+		leases = append(leases, lease)
 
-	for i, one := range patches {
-		if err := one.fill(ctx, request, variants[i]); err != nil {
+		made, err := request.patch(i, lease.Key())
+		if err != nil {
+			return err
+		}
+
+		payloads[i] = pipes.Payload{Argument: place.Index, Prefix: place.Prefix}
+		if payloads[i].Text, err = made.Bytes(); err != nil {
 			return err
 		}
 	}
 
-	uses, err := p.runWith(ctx, args, patches, flags.authKey == "-")
+	uses, err := p.runWith(ctx, args, payloads, flags.authKey == "-")
 
 	for i, use := range uses {
-		if note := noteOn(use, patches[i], err != nil); note != "" && (err == nil || !flags.quiet) {
+		key := keyForOne(leases[i])
+		if places[i].AdditionsOnly {
+			key = ""
+		}
+
+		if note := noteOn(use, key, err != nil); note != "" && (err == nil || !flags.quiet) {
 			p.note(note)
 		}
 
 		if err == nil && (use.Readers > 0 || use.Unknown) {
-			patches[i].lease.keep()
+			leases[i].Keep()
 		}
 	}
 
 	return err
 }
 
+// leaseAt returns the key of the patch at a place. A patch that only adds to another has no key in it.
+func (r *request) leaseAt(ctx context.Context, place talosctl.Place) (fleet.Lease, error) {
+	if place.AdditionsOnly {
+		return fleet.GivenKey(r.key, true).Lease(ctx, 0)
+	}
+
+	return r.keys.Lease(ctx, 0)
+}
+
 // runWith runs the command, with the patches in place of the arguments that stand for them.
-func (p *program) runWith(ctx context.Context, args []string, patches []*standInAt, stdinUsed bool) ([]pipes.Use, error) {
+func (p *program) runWith(ctx context.Context, args []string, payloads []pipes.Payload, stdinUsed bool) ([]pipes.Use, error) {
 	command := &pipes.Command{
-		Args: args, Env: p.environment.childEnvironment(), Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Started: p.passSignals,
+		Args: args, Payloads: payloads, Env: p.environment.childEnvironment(), Stdin: p.stdin, Stdout: p.stdout, Stderr: p.stderr, Started: p.passSignals,
 	}
 
 	if stdinUsed {
 		command.Stdin = nil
-	}
-
-	for _, one := range patches {
-		command.Payloads = append(command.Payloads, pipes.Payload{Argument: one.index, Prefix: one.prefix + "@", Text: one.text})
 	}
 
 	defer p.interrupts.passTo(nil)
@@ -174,19 +189,31 @@ func (p *program) passSignals(command *os.Process) {
 	})
 }
 
-// noteOn says what is not as expected of the use of a patch.
-func noteOn(use pipes.Use, of *standInAt, failed bool) string {
+// keyForOne says how to call the key of a lease that registers one node, and "" for any other.
+func keyForOne(lease fleet.Lease) string {
+	minted, isMinted := lease.(*mintedLease)
+
+	switch {
+	case isMinted && !minted.Details().Reusable:
+		return "auth key " + minted.ID() + " in it"
+	case !isMinted && isForOne(lease.Key()):
+		return "the auth key in it, unless it is reusable,"
+	}
+
+	return ""
+}
+
+// noteOn says what is not as expected of the use of a patch, whose key registers one node if it has a name.
+func noteOn(use pipes.Use, key string, failed bool) string {
 	switch {
 	case use.Unknown:
 		return "whether the command read the patch of argument " + use.Argument + " cannot be told here: no inotify"
 	case use.Readers == 0:
 		return "the command did not read the patch of argument " + use.Argument + ": nobody opened " + use.Path + ". What it runs may have closed it: pass it on " +
 			"(python: pass_fds=[" + path.Base(use.Path) + "]), or give the patch through a FIFO or a file with talos-tsbridge patch -o"
-	case use.Readers > 1 && !failed && of.lease != nil && !of.lease.Details().Reusable:
-		return fmt.Sprintf("the patch of argument %s was read %d times, and auth key %s in it registers one node: for more, mint with --key-reusable or run exec once a node",
-			use.Argument, use.Readers, of.lease.ID())
-	case use.Readers > 1 && !failed && of.singleUse:
-		return fmt.Sprintf("the patch of argument %s was read %d times: if its auth key is for single use, it registers one node", use.Argument, use.Readers)
+	case use.Readers > 1 && !failed && key != "":
+		return fmt.Sprintf("the patch of argument %s was read %d times, and %s registers one node: for more, mint with --key-reusable, or let each run read it once",
+			use.Argument, use.Readers, key)
 	}
 
 	return ""
@@ -205,167 +232,45 @@ func checkExec(flags *patchFlags) error {
 	return nil
 }
 
-// standInAt is an argument that stands for a patch.
-type standInAt struct {
-	index int
-	// prefix is what stands before the @ in the argument.
-	prefix string
-	// flag is the flag that the argument belongs to.
-	flag string
-	// additions tells that another argument brings what every node may carry.
-	additions bool
-	// withoutEtcd tells that another argument is the one for control planes.
-	withoutEtcd bool
-
-	// text is the patch, and lease the one on the key that was minted for it.
-	text  []byte
-	lease *keyLease
-	// singleUse tells that the key was given and may be for one node only.
-	singleUse bool
-}
-
-// roles are the roles that talosctl's flags are for: those of --config-patch are for any.
-var roles = map[string]machine.Type{
-	flagAll:          machine.TypeUnknown,
-	flagControlPlane: machine.TypeControlPlane,
-	flagWorker:       machine.TypeWorker,
-}
-
-const (
-	flagAll          = "--config-patch"
-	flagControlPlane = "--config-patch-control-plane"
-	flagWorker       = "--config-patch-worker"
-)
-
-// spellings are other names of talosctl's flags, of apply-config, patch and machineconfig patch.
-var spellings = map[string]string{"-p": flagAll, "--patch": flagAll}
-
-// findStandIns finds the arguments that stand for patches. Talos adds a patch to what another one set, so none may be
-// given twice.
-func findStandIns(args []string) ([]*standInAt, error) {
-	var (
-		found []*standInAt
-		flags []string
-	)
-
-	for i, arg := range args[1:] {
-		prefix, isStandIn := strings.CutSuffix(arg, standIn)
-		isValue := strings.HasPrefix(prefix, "-") && strings.HasSuffix(prefix, "=")
-
-		if !isStandIn || prefix != "" && !isValue {
-			continue
-		}
-
-		flag := strings.TrimSuffix(prefix, "=")
-		if flag == "" {
-			flag = args[i]
-		}
-
-		name := cmp.Or(spellings[flag], flag)
-
-		if _, ofTalosctl := roles[name]; ofTalosctl && slices.Contains(flags, name) {
-			return nil, usagef("%s %s is there twice: talosctl would add the patch to itself, give it once", flag, standIn)
-		}
-
-		flags = append(flags, name)
-		found = append(found, &standInAt{index: i + 1, prefix: prefix, flag: flag})
-	}
-
-	if len(found) == 0 {
-		return nil, usagef("no argument of the command is %s, which stands for the patch: write --config-patch %s, or -p %s", standIn, standIn, standIn)
-	}
-
-	for _, one := range found {
-		one.additions = roles[one.flag] != machine.TypeUnknown && slices.Contains(flags, flagAll)
-		one.withoutEtcd = one.flag != flagControlPlane && slices.Contains(flags, flagControlPlane)
-	}
-
-	return found, nil
-}
-
-// options returns what makes the patch the one for its place.
-func (s *standInAt) options(flags *patchFlags) []patch.Option {
-	options := flags.roleOptions()
-	if s.withoutEtcd {
+// optionsAt returns what makes the patch the one for its place.
+func (f *patchFlags) optionsAt(place talosctl.Place) []patch.Option {
+	options := f.roleOptions()
+	if place.BesideControlPlane {
 		options = nil
 	}
 
 	// the role of a base is not that of every node that talosctl generates a config for
-	if role, ok := roles[s.flag]; ok && (role != machine.TypeUnknown || flags.settings.Role == nil) {
-		options = append(options, patch.WithRole(role.String()))
+	if place.HasRole && (place.Role != machine.TypeUnknown || f.settings.Role == nil) {
+		options = append(options, patch.WithRole(place.Role.String()))
 	}
 
-	if s.additions {
+	if place.AdditionsOnly {
 		options = append(options, patch.WithRoleAdditionsOnly())
 	}
 
 	return options
 }
 
-// fill makes the patch. One that only adds to another has no key in it.
-func (s *standInAt) fill(ctx context.Context, request *request, variant []patch.Option) (err error) {
-	var made *patch.Patch
-
-	if s.additions {
-		made, err = request.with(variant, request.key)
-	} else {
-		made, s.lease, err = request.patch(ctx, variant)
-		s.singleUse = request.minting == nil && slices.Contains([]authkey.Kind{authkey.KindAuth, authkey.KindPreAuth}, request.key.Kind())
-	}
-
-	if err == nil {
-		s.text, err = made.Bytes()
-	}
-
-	return err
-}
-
 // forVersionOf returns the flags with the --talos-version of the command, which makes the config that the patch is for.
 func (f *patchFlags) forVersionOf(args []string) (*patchFlags, error) {
-	version := ""
-
-	for i, arg := range args[1:] {
-		if value, ok := strings.CutPrefix(arg, versionFlag+"="); ok {
-			version = value
-		} else if arg == versionFlag && i+2 < len(args) {
-			version = args[i+2]
-		}
-	}
-
+	version := talosctl.Version(args)
 	if version == "" {
 		return f, nil
 	}
 
 	ofCommand, err := contract.Parse(version)
 	if err != nil {
-		return nil, usageError{fmt.Errorf("%s of the command: %w", versionFlag, err)}
+		return nil, usageError{fmt.Errorf("%s of the command: %w", talosctl.FlagVersion, err)}
 	}
 
 	// a wrong version of ours is reported with the other faults
 	given := pointer.SafeDeref(f.settings.TalosVersion)
 	if ours, err := contract.Parse(given); err == nil && *ours != *ofCommand {
-		return nil, usagef("%s is %s for the patch and %s for the command: leave out the one before --", versionFlag, ours, ofCommand)
+		return nil, usagef("%s is %s for the patch and %s for the command: leave out the one before --", talosctl.FlagVersion, ours, ofCommand)
 	}
 
 	with := *f
 	with.settings.TalosVersion = pointer.To(cmp.Or(given, version))
 
 	return &with, nil
-}
-
-const versionFlag = "--talos-version"
-
-// childEnvironment is the environment without keys and credentials.
-func (e environment) childEnvironment() []string {
-	var variables []string
-
-	for name, value := range e {
-		if !strings.HasPrefix(name, variablePrefix) {
-			variables = append(variables, name+"="+value)
-		}
-	}
-
-	slices.Sort(variables)
-
-	return secret.WithoutVariables(variables)
 }

@@ -19,9 +19,7 @@ type patchFlags struct {
 	// faults are those that the flags found in their values.
 	faults []error
 
-	// target is the machine config that the patch goes into, nil for a patch alone.
-	target *patch.Config
-	unset  []string
+	unset []string
 
 	base    string
 	replace bool
@@ -41,11 +39,10 @@ type patchFlags struct {
 func (f *patchFlags) bind(cmd *cobra.Command) {
 	f.bindSettings(cmd)
 
-	flags := cmd.Flags()
-	flags.BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
-	flags.BoolVar(&f.dryRun, "dry-run", false, "do everything but call the Tailscale API")
-	flags.StringVarP(&f.output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
-	flags.BoolVar(&f.quiet, "quiet", false, "no notes on standard error")
+	cmd.Flags().BoolVar(&f.redact, "redact", false, "print with the auth key redacted")
+	bindDryRun(cmd, &f.dryRun)
+	bindResult(cmd, &f.output)
+	bindQuiet(cmd, &f.quiet)
 }
 
 // bindSettings binds the flags of what a patch says, and of its key.
@@ -201,4 +198,24 @@ func parseConfig(text []byte) (*patch.Config, error) {
 	}
 
 	return config, nil
+}
+
+// bindQuiet binds the flag that leaves out notes.
+func bindQuiet(cmd *cobra.Command, quiet *bool) {
+	cmd.Flags().BoolVar(quiet, "quiet", false, "no notes on standard error")
+}
+
+// bindSilent binds the flag of commands that show progress, too.
+func bindSilent(cmd *cobra.Command, quiet *bool) {
+	cmd.Flags().BoolVar(quiet, "quiet", false, "no notes and no progress on standard error")
+}
+
+// bindResult binds the flag for the file that a patch or a key goes to.
+func bindResult(cmd *cobra.Command, output *string) {
+	cmd.Flags().StringVarP(output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
+}
+
+// bindDryRun binds the flag for a run that mints nothing and asks the tailnet nothing.
+func bindDryRun(cmd *cobra.Command, dryRun *bool) {
+	cmd.Flags().BoolVar(dryRun, "dry-run", false, "do everything but call the Tailscale API")
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/siderolabs/go-pointer"
 	"golang.org/x/sync/errgroup"
@@ -57,22 +58,13 @@ func encodePatches(texts map[string]string) ([]byte, error) {
 }
 
 // printAll prints the patches of all nodes of a plan as one JSON object. Their keys are delivered together or not at all.
-func (p *program) printAll(ctx context.Context, flags *patchFlags, plan *fleetPlan) error {
+func (p *program) printAll(ctx context.Context, flags *patchFlags, plan *fleetPlan) (err error) {
 	leases := make([]fleet.Lease, plan.Len())
 	texts := make([][]byte, plan.Len())
 
 	defer func() {
-		var group errgroup.Group
-
-		for _, lease := range leases {
-			if lease != nil {
-				group.Go(func() error { return lease.Release(ctx) })
-			}
-		}
-
-		if err := group.Wait(); err != nil {
-			p.report(err)
-		}
+		made := slices.DeleteFunc(slices.Clone(leases), func(lease fleet.Lease) bool { return lease == nil })
+		err = releasing(ctx, err, made...)
 	}()
 
 	const atATime = 8

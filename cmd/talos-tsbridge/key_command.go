@@ -33,7 +33,7 @@ the server from ` + tailnet.EnvBaseURL + `.`,
 
 func (p *program) keyMintCommand() *cobra.Command {
 	var (
-		flags          keyFlags
+		wanted         keyRequest
 		output, format string
 	)
 
@@ -42,19 +42,19 @@ func (p *program) keyMintCommand() *cobra.Command {
 		Short: "Print a new auth key",
 		Args:  noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			return p.printKey(cmd.Context(), &flags, output, format)
+			return p.printKey(cmd.Context(), wanted, output, format)
 		},
 	}
 
 	cmd.Flags().SortFlags = false
-	cmd.Flags().StringVar(&flags.advertised, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
-	flags.bind(cmd)
-	flags.bindReplace(cmd)
-	cmd.Flags().StringVar(&flags.hostname, "hostname", "", "with --replace-device: `name` of the node that joins with the key")
-	cmd.Flags().StringVarP(&output, "output", "o", "", "write to `file`, readable by its owner only, instead of standard output")
+	cmd.Flags().StringVar(&wanted.advertised, "advertise-tags", "", "tags of the nodes that register with the key, a comma-separated `list`")
+	wanted.bind(cmd)
+	wanted.bindReplace(cmd)
+	cmd.Flags().StringVar(&wanted.hostname, "hostname", "", "with --replace-device: `name` of the node that joins with the key")
+	bindResult(cmd, &output)
 	cmd.Flags().StringVar(&format, "format", formatText, "`form` of the output: text, the key alone, or json, with its ID, tags and expiry")
-	cmd.Flags().BoolVar(&flags.dryRun, "dry-run", false, "do everything but call the Tailscale API")
-	cmd.Flags().BoolVar(&flags.quiet, "quiet", false, "no notes on standard error")
+	bindDryRun(cmd, &wanted.dryRun)
+	bindQuiet(cmd, &wanted.quiet)
 
 	return cmd
 }
@@ -69,7 +69,7 @@ type mintedKey struct {
 	Expires time.Time `json:"expires,omitzero"`
 }
 
-func (p *program) printKey(ctx context.Context, flags *keyFlags, output, format string) error {
+func (p *program) printKey(ctx context.Context, wanted keyRequest, output, format string) (err error) {
 	if format != formatText && format != formatJSON {
 		return usagef("--format %s is unknown: write text or json", quote.Value(format))
 	}
@@ -78,26 +78,26 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output, format 
 		return err
 	}
 
-	minting, err := p.newMinting(flags)
+	minting, err := p.newMinting(wanted)
 	if err != nil {
 		return err
 	}
 
-	key, lease, err := minting.lease(ctx)
+	lease, err := minting.Lease(ctx, 0)
 	if err != nil {
 		return err
 	}
 
-	defer lease.release(ctx)
+	defer func() { err = releasing(ctx, err, lease) }()
 
-	revealed := key.Reveal()
+	revealed := lease.Key().Reveal()
 	text := []byte(revealed + "\n")
 
 	if format == formatJSON {
 		shown := mintedKey{Key: revealed, Tags: []string{}}
-		if lease != nil {
-			shown.ID, shown.Expires = lease.ID(), lease.Expires()
-			shown.Tags = append(shown.Tags, lease.Details().Tags...)
+		if made, ok := lease.(*mintedLease); ok { // no dry run
+			shown.ID, shown.Expires = made.ID(), made.Expires()
+			shown.Tags = append(shown.Tags, made.Details().Tags...)
 		}
 
 		if text, err = json.Marshal(shown); err != nil {
@@ -111,14 +111,14 @@ func (p *program) printKey(ctx context.Context, flags *keyFlags, output, format 
 		return err
 	}
 
-	lease.keep()
+	lease.Keep()
 
 	return nil
 }
 
 func (p *program) keyRevokeCommand() *cobra.Command {
 	var (
-		flags       keyFlags
+		flags       leftoverFlags
 		unused, yes bool
 		olderThan   time.Duration
 	)
@@ -140,10 +140,10 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 		},
 		RunE: func(cmd *cobra.Command, ids []string) error {
 			if unused {
-				return p.revokeUnused(cmd.Context(), &flags, olderThan, yes)
+				return p.revokeUnused(cmd.Context(), flags, olderThan, yes)
 			}
 
-			return p.revokeKeys(cmd.Context(), ids, &flags)
+			return p.revokeKeys(cmd.Context(), ids, flags)
 		},
 	}
 
@@ -151,14 +151,14 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&unused, "unused", false, "show the keys that key list shows, and with --yes revoke them")
 	cmd.Flags().Var((*expiryFlag)(&olderThan), "older-than", "with --unused: only keys that were made before this `duration`, such as 1h")
 	cmd.Flags().BoolVar(&yes, "yes", false, "with --unused: revoke them, and do not only show them")
-	flags.bindDescription(cmd)
-	flags.bindTailnet(cmd)
+	bindDescription(cmd, &flags.description)
+	flags.bind(cmd)
 
 	return cmd
 }
 
 // revokeUnused shows the keys that are left over, and revokes them where that was confirmed.
-func (p *program) revokeUnused(ctx context.Context, flags *keyFlags, age time.Duration, yes bool) error {
+func (p *program) revokeUnused(ctx context.Context, flags leftoverFlags, age time.Duration, yes bool) error {
 	keys, client, err := p.unusedKeys(ctx, flags, age)
 	if err != nil {
 		return err
@@ -188,8 +188,8 @@ func (p *program) revokeUnused(ctx context.Context, flags *keyFlags, age time.Du
 	return p.revokeEach(ctx, client, ids, flags.quiet)
 }
 
-func (p *program) revokeKeys(ctx context.Context, ids []string, flags *keyFlags) error {
-	client, err := p.readyClient(ctx, flags)
+func (p *program) revokeKeys(ctx context.Context, ids []string, flags leftoverFlags) error {
+	client, err := p.readyClient(ctx, flags.tailnetFlags)
 	if err != nil {
 		return err
 	}

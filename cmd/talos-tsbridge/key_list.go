@@ -11,9 +11,16 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
+// leftoverFlags are the flags of commands that are about minted keys which are left over.
+type leftoverFlags struct {
+	tailnetFlags
+
+	description string
+}
+
 func (p *program) keyListCommand() *cobra.Command {
 	var (
-		flags keyFlags
+		flags leftoverFlags
 		form  string
 	)
 
@@ -26,7 +33,7 @@ func (p *program) keyListCommand() *cobra.Command {
 				return err
 			}
 
-			keys, _, err := p.unusedKeys(cmd.Context(), &flags, 0)
+			keys, _, err := p.unusedKeys(cmd.Context(), flags, 0)
 			if err != nil {
 				return err
 			}
@@ -36,9 +43,9 @@ func (p *program) keyListCommand() *cobra.Command {
 	}
 
 	cmd.Flags().SortFlags = false
-	flags.bindDescription(cmd)
+	bindDescription(cmd, &flags.description)
 	bindForm(cmd, &form)
-	flags.bindTailnet(cmd)
+	flags.bind(cmd)
 
 	return cmd
 }
@@ -52,8 +59,8 @@ func (p *program) writeKeys(form string, keys []tailnet.Key) error {
 }
 
 // unusedKeys returns the keys of a description that can still register a node and were made at least so long ago.
-func (p *program) unusedKeys(ctx context.Context, flags *keyFlags, age time.Duration) ([]tailnet.Key, *tailnet.Client, error) {
-	client, err := p.readyClient(ctx, flags)
+func (p *program) unusedKeys(ctx context.Context, flags leftoverFlags, age time.Duration) ([]tailnet.Key, *tailnet.Client, error) {
+	client, err := p.readyClient(ctx, flags.tailnetFlags)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,116 +3,166 @@ package main
 import (
 	"context"
 	"fmt"
-	"sync"
+	"strings"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
+	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
+// minting makes the keys that are asked for, and says what it made and took back.
+type minting struct {
+	program *program
+	wanted  keyRequest
+	minter  *mint.Minter
+	joined  *joinedDevices
+	// replaced tells that what is left of the node was removed.
+	replaced bool
+}
+
+var _ fleet.Keys = (*minting)(nil)
+
 // newMinting checks everything that can be checked before a call.
-func (p *program) newMinting(flags *keyFlags) (*minting, error) {
-	client, err := p.client(flags)
+func (p *program) newMinting(wanted keyRequest) (*minting, error) {
+	client, err := p.client(wanted.tailnetFlags())
 	if err != nil {
 		return nil, err
 	}
 
-	return p.mintingLike(&minting{minter: &mint.Minter{Client: client}, joined: &joinedDevices{client: client}}, flags)
+	return p.mintingLike(&minting{minter: &mint.Minter{Client: client}, joined: &joinedDevices{client: client}}, wanted)
 }
 
 // mintingLike is newMinting with the tailnet of another minting, unless that is nil.
-func (p *program) mintingLike(other *minting, flags *keyFlags) (*minting, error) {
+func (p *program) mintingLike(other *minting, wanted keyRequest) (*minting, error) {
 	if other == nil {
-		return p.newMinting(flags)
+		return p.newMinting(wanted)
 	}
 
-	if err := other.minter.Check(flags.options()); err != nil {
+	if err := other.minter.Check(wanted.options()); err != nil {
 		return nil, usageError{err}
 	}
 
-	if flags.replace && flags.hostname == "" {
+	if wanted.replace && wanted.hostname == "" {
 		return nil, usagef("--replace-device needs --hostname, the name that the node is to get back")
 	}
 
-	if flags.once && flags.hostname == "" {
+	if wanted.once && wanted.hostname == "" {
 		return nil, usagef("--auth-key once needs --hostname, the name that the tailnet knows the node by")
 	}
 
-	return &minting{program: p, flags: flags, minter: other.minter, joined: other.joined}, nil
+	return &minting{program: p, wanted: wanted, minter: other.minter, joined: other.joined}, nil
 }
 
-// replaceDevice removes what is left of the host in the tailnet, once, and says so.
+// dryKey stands for the key that a dry run does not mint.
+const dryKey = "dry-run-no-key-was-minted"
+
+// Lease makes a key and says what it made: a [mintedLease]. In a dry run it makes none, and neither does it for a node that
+// has joined, where one key is enough: then the key is the zero one.
+func (m *minting) Lease(ctx context.Context, _ int) (fleet.Lease, error) {
+	if m.wanted.dryRun {
+		key, err := authkey.Placeholder(dryKey)
+		if err != nil {
+			return nil, err
+		}
+
+		return fleet.GivenKey(key, true).Lease(ctx, 0)
+	}
+
+	// a credential that a program knows takes the time of a person
+	if err := m.minter.Client.Credential.Load(ctx); err != nil {
+		return nil, err
+	}
+
+	if has, err := m.hasJoined(ctx); err != nil {
+		return nil, err
+	} else if has {
+		return fleet.GivenKey(authkey.Key{}, true).Lease(ctx, 0)
+	}
+
+	if err := m.replaceDevice(ctx); err != nil {
+		return nil, err
+	}
+
+	inFlight := m.program.undelivered.add(fmt.Sprintf("an auth key may have been made that nobody has: look for one described %q and revoke it, else it expires after %s",
+		m.wanted.description, m.wanted.expiry))
+	defer inFlight()
+
+	made, err := m.minter.Lease(ctx, m.wanted.options())
+	if err != nil {
+		return nil, err
+	}
+
+	m.tell(made)
+
+	lease := &mintedLease{Lease: made, program: m.program, quiet: m.wanted.quiet,
+		ended: m.program.undelivered.add("auth key " + made.ID() + " was not delivered and may be alive: talos-tsbridge key revoke " + made.ID())}
+
+	// interrupted while the answer was on its way
+	if err := context.Cause(ctx); err != nil {
+		return nil, releasing(ctx, err, lease)
+	}
+
+	return lease, nil
+}
+
+// tell says what was made.
+func (m *minting) tell(made *mint.Lease) {
+	if !m.wanted.quiet {
+		m.program.note(describe(made.Details()))
+	}
+
+	if warning := made.Warning(); warning != nil {
+		m.program.note(warning.Error())
+	}
+
+	if !m.wanted.quiet && len(made.Details().Tags) == 0 {
+		m.program.note(untagged)
+	}
+}
+
+// untagged is what a person has to know of a key without tags.
+const untagged = "the key has no tags: a node that joins with it belongs to the user of the credential, and its node key expires, after 180 days by " +
+	"default; a node that logs in once and whose key is used up cannot log in again then: give --advertise-tags (or --key-tags), or disable key expiry " +
+	"for the device (admin console, Machines)"
+
+func describe(key tailnet.Key) string {
+	tags := "without tags"
+	if len(key.Tags) > 0 {
+		tags = strings.Join(key.Tags, ", ")
+	}
+
+	use := "single-use: exactly one node can join with it"
+	if key.Reusable {
+		use = "reusable"
+	}
+
+	if key.Ephemeral {
+		use += "; ephemeral: a node that stays offline is deleted"
+	}
+
+	return fmt.Sprintf("minted auth key %s (%s), expires %s, %s", key.ID, tags, key.Expires.UTC().Format(time.RFC3339), use)
+}
+
+// replaceDevice removes what is left of the node in the tailnet, once, and says so.
 func (m *minting) replaceDevice(ctx context.Context) error {
-	if !m.flags.replace {
+	if !m.wanted.replace || m.replaced {
 		return nil
 	}
 
-	m.flags.replace = false
+	m.replaced = true
 
-	removed, err := m.minter.Client.ReplaceDevice(ctx, m.flags.hostname, m.flags.options().Tags)
-	m.program.noteRemoved(m.flags.quiet, removed)
+	removed, err := m.minter.Client.ReplaceDevice(ctx, m.wanted.hostname, m.wanted.options().Tags)
+	m.program.noteRemoved(m.wanted.quiet, removed)
 
 	return err
 }
 
-// joinedDevices are the devices of a tailnet as they are when they are first asked for.
-type joinedDevices struct {
-	client *tailnet.Client
-
-	guard   sync.Mutex
-	asked   bool
-	devices []tailnet.Device
-}
-
-// of returns the device that a host has joined with, nil where there is none: one whose login has expired needs a key again.
-func (j *joinedDevices) of(ctx context.Context, hostname string) (*tailnet.Device, error) {
-	j.guard.Lock()
-	defer j.guard.Unlock()
-
-	if !j.asked {
-		devices, err := j.client.Devices(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("whether the node has joined is not known: %w", err)
-		}
-
-		j.devices, j.asked = devices, true
-	}
-
-	for i := range j.devices {
-		device := &j.devices[i]
-		if _, ok := device.IsOf(hostname); ok && (device.Expires.IsZero() || device.Expires.After(j.client.Now())) {
-			return device, nil
+func (p *program) noteRemoved(quiet bool, removed []tailnet.Device) {
+	for _, device := range removed {
+		if !quiet {
+			p.note("removed device " + device.String() + " (ID " + device.ID + "), so that the node gets its name back")
 		}
 	}
-
-	return nil, nil //nolint:nilnil // there is none
-}
-
-// hasJoined reports whether the node is a device of the tailnet already, where that matters. What is left of a node that is
-// to be replaced does not count.
-func (m *minting) hasJoined(ctx context.Context) (bool, error) {
-	if !m.flags.once {
-		return false, nil
-	}
-
-	device, err := m.joined.of(ctx, m.flags.hostname)
-	if err != nil || device == nil {
-		return false, err
-	}
-
-	offline := !device.Connected(m.minter.Client.Now())
-	if offline && m.flags.replace {
-		return false, nil
-	}
-
-	if !m.flags.quiet {
-		note := fmt.Sprintf("no key was minted: the tailnet has device %s", device)
-		if offline {
-			note += fmt.Sprintf(", last seen %s; where that is the node before it was rebuilt, give --replace-device", device.LastSeen.UTC().Format(time.RFC3339))
-		}
-
-		m.program.note(note)
-	}
-
-	return true, nil
 }

@@ -49,8 +49,9 @@ func run(ctx context.Context, args, env []string, stdin io.Reader, stdout, stder
 	root.SetErr(stderr)
 
 	cmd, err := root.ExecuteContextC(ctx)
-	if _, ofChild := errors.AsType[childExit](err); err != nil && !ofChild { // the child has said why
-		p.report(err)
+	p.report(err)
+
+	if _, ofChild := errors.AsType[childExit](err); err != nil && !ofChild {
 		p.failStream(ctx, cmd, err)
 	}
 
@@ -152,9 +153,13 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	return usagef("unexpected argument %s: %s takes flags only", quote.Value(args[0]), cmd.CommandPath())
 }
 
-// report writes an error, a line for each fault.
+// report writes an error, a line for each fault. A command that failed has said why.
 func (p *program) report(err error) {
 	for _, one := range lines(err) {
+		if _, ofChild := errors.AsType[childExit](one); ofChild {
+			continue
+		}
+
 		for line := range strings.SplitSeq(wording(one), "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				p.say("error", line)

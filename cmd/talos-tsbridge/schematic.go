@@ -68,7 +68,7 @@ already stays, in its order, and tailscale comes in.`,
 	set.StringVar(&flags.factory, "factory", imagefactory.DefaultHost, "`host` of the Image Factory, or of a mirror of its registry, with an optional port and path")
 	flags.talos.bindConnection(set)
 	set.DurationVar(&flags.timeout, "timeout", nodes.DefaultTimeout, "with --from-node: how `long` the node may take to answer")
-	set.BoolVar(&flags.quiet, "quiet", false, "no notes on standard error")
+	bindQuiet(cmd, &flags.quiet)
 
 	return cmd
 }

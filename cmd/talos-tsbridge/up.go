@@ -91,21 +91,19 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 	flags.DurationVar(&f.up.Wait, "wait", fleet.DefaultWait, "`time` that a node may take to come to the tailnet")
 	flags.DurationVar(&f.up.Boot, "boot-timeout", fleet.DefaultBoot, "`time` that a node may take to come back with its first config")
 	flags.DurationVar(&f.up.Settle, "settle", fleet.DefaultSettle, "`time` that the service has to run before it counts as one that stays")
-	flags.StringVarP(&f.output, "output", "o", outputTable, "`form` of the output: table or json")
-	flags.BoolVar(&f.quiet, "quiet", false, "no notes and no progress on standard error")
+	bindForm(cmd, &f.output)
+	bindSilent(cmd, &f.quiet)
 
 	f.bindSettings(cmd)
 	f.key.bindReplace(cmd)
-
-	completeValues(cmd, "output", outputTable, outputJSON)
 }
 
 // upKeyExpiry is how long a key is good that is used at once.
 const upKeyExpiry = 10 * time.Minute
 
 func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) error {
-	if flags.output != outputTable && flags.output != outputJSON {
-		return usagef("output %q is unknown: write table or json", flags.output)
+	if err := checkForm(flags.output); err != nil {
+		return err
 	}
 
 	if flags.diff && !flags.dryRun {

@@ -31,10 +31,7 @@ type loginCheck struct {
 // plan alone: few credentials may read it, and what it would have told, the login does.
 func (p *program) newLoginCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) *loginCheck {
 	client := sync.OnceValue(func() *tailnet.Client {
-		key := flags.key
-		key.quiet = true
-
-		client, err := p.readyClient(ctx, &key)
+		client, err := p.readyClient(ctx, tailnetFlags{flags.key.tailnet, true})
 		if err != nil {
 			if !errors.Is(err, tailnet.ErrNoCredentials) && !flags.quiet {
 				p.note("the tailnet was not looked at: " + err.Error())

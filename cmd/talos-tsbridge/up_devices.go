@@ -36,11 +36,8 @@ func (p *program) restoreNames(ctx context.Context, flags *upFlags, plan *fleetP
 		}
 
 		if client == nil {
-			key := flags.key
-			key.quiet = flags.quiet
-
 			var err error
-			if client, err = p.readyClient(ctx, &key); err != nil {
+			if client, err = p.readyClient(ctx, tailnetFlags{flags.key.tailnet, flags.quiet}); err != nil {
 				return err
 			}
 		}
@@ -69,10 +66,7 @@ type deviceCheck struct {
 
 // newDeviceCheck asks the tailnet for its devices.
 func (p *program) newDeviceCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) (*deviceCheck, error) {
-	key := flags.key
-	key.quiet = true
-
-	client, err := p.readyClient(ctx, &key)
+	client, err := p.readyClient(ctx, tailnetFlags{flags.key.tailnet, true})
 	if err != nil {
 		return nil, err
 	}

@@ -8,26 +8,24 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
-// talosFlags are the flags of verify that are about nodes, by their names in talosctl.
+// talosFlags are the flags of commands that call the Talos API, by their names in talosctl.
 type talosFlags struct {
 	nodes       []string
 	endpoints   []string
 	talosconfig string
 	context     string
-	patchFile   string
-}
-
-func (f *talosFlags) bindNodes(flags *pflag.FlagSet) {
-	flags.StringSliceVarP(&f.nodes, "nodes", "n", nil, "ask these nodes through the Talos API, a comma-separated `list` (default: those of the talosconfig, if it is given)")
-	f.bindConnection(flags)
-	flags.StringVar(&f.patchFile, "patch", "", "hold the nodes against the patch in `file`, with or without the key")
 }
 
 // bindConnection adds the flags of how to reach the Talos API.
 func (f *talosFlags) bindConnection(flags *pflag.FlagSet) {
+	f.bindTalosconfig(flags)
+	flags.StringVar(&f.context, "context", "", "`name` of the context in the talosconfig (default: the current one)")
+}
+
+// bindTalosconfig adds the flags of bindConnection but the one for the context.
+func (f *talosFlags) bindTalosconfig(flags *pflag.FlagSet) {
 	flags.StringSliceVarP(&f.endpoints, "endpoints", "e", nil, "ask through these endpoints, a comma-separated `list` (default: those of the talosconfig)")
 	flags.StringVar(&f.talosconfig, "talosconfig", "", "`path` of the talosconfig (default: as talosctl finds it)")
-	flags.StringVar(&f.context, "context", "", "`name` of the context in the talosconfig (default: the current one)")
 }
 
 // connection is how to reach these nodes through the Talos API.
@@ -38,25 +36,6 @@ func (f *talosFlags) connection(addresses []string) nodes.Connection {
 // looksAtNodes reports whether any flag asks for it.
 func (f *talosFlags) looksAtNodes() bool {
 	return len(f.nodes) > 0 || len(f.endpoints) > 0 || f.talosconfig != "" || f.context != ""
-}
-
-// wanted reads the patch that nodes are held against, if there is one.
-func (p *program) wanted(ctx context.Context, f *talosFlags) (*nodes.Wanted, error) {
-	if f.patchFile == "" {
-		return nil, nil //nolint:nilnil // none is wanted
-	}
-
-	text, err := p.readInput(ctx, "patch", f.patchFile)
-	if err != nil {
-		return nil, unseen(err)
-	}
-
-	wanted, err := nodes.ParseWanted(text)
-	if err != nil {
-		return nil, usagef("patch: %w", err)
-	}
-
-	return wanted, nil
 }
 
 // connect returns a connection to the nodes that the flags name.
