@@ -25,12 +25,15 @@ type Error struct {
 func (e *Error) Error() string { return e.Message }
 
 // failure makes an [Error] of what a call returned.
-func (n *Node) failure(err error) error {
+func (n *Node) failure(err error) error { return Failure(n.address, err) }
+
+// Failure makes an [Error] of what a call to a node returned: what a node says may hold secrets.
+func Failure(node string, err error) error {
 	if err == nil {
 		return nil
 	}
 
-	failure := &Error{Node: n.address, Message: firstLine(err)}
+	failure := &Error{Node: node, Message: firstLine(err)}
 
 	switch code := status.Code(Unwrap(err)); {
 	case errors.Is(err, context.Canceled) || code == codes.Canceled:

@@ -15,6 +15,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 )
 
 // modulesExtension is one that Talos's imager adds when an extension brings kernel modules.
@@ -41,7 +42,7 @@ func Read(ctx context.Context, talos *client.Client) (Image, error) {
 
 	extensions, err := safe.StateListAll[*runtime.ExtensionStatus](ctx, talos.COSI)
 	if err != nil {
-		return Image{}, fmt.Errorf("the extensions: %w", err)
+		return Image{}, fmt.Errorf("the extensions: %w", talosapi.Failure("", err))
 	}
 
 	for extension := range extensions.All() {
@@ -62,7 +63,7 @@ func Read(ctx context.Context, talos *client.Client) (Image, error) {
 
 	security, err := safe.StateGetByID[*runtime.SecurityState](ctx, talos.COSI, runtime.SecurityStateID)
 	if err != nil && !state.IsNotFoundError(err) {
-		return Image{}, fmt.Errorf("the state of secure boot: %w", err)
+		return Image{}, fmt.Errorf("the state of secure boot: %w", talosapi.Failure("", err))
 	}
 
 	if err == nil {
@@ -71,7 +72,7 @@ func Read(ctx context.Context, talos *client.Client) (Image, error) {
 
 	answer, err := talos.Version(ctx)
 	if err != nil {
-		return Image{}, fmt.Errorf("the version: %w", err)
+		return Image{}, fmt.Errorf("the version: %w", talosapi.Failure("", err))
 	}
 
 	for _, message := range answer.GetMessages() {

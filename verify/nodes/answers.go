@@ -1,0 +1,278 @@
+package nodes
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/cosi-project/runtime/pkg/safe"
+	"github.com/cosi-project/runtime/pkg/state"
+	"github.com/siderolabs/talos/pkg/machinery/api/machine"
+	"github.com/siderolabs/talos/pkg/machinery/client"
+	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
+	"github.com/siderolabs/talos/pkg/machinery/resources/etcd"
+	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/verify"
+)
+
+// questions are those to one node. Each sets fields of its own under the guard.
+type questions struct {
+	ctx     context.Context //nolint:containedctx // it lives as long as the questions
+	client  *client.Client
+	running sync.WaitGroup
+
+	guard sync.Mutex
+	node  Node
+}
+
+// set changes the node.
+func (q *questions) set(change func(*Node)) error {
+	q.guard.Lock()
+	defer q.guard.Unlock()
+
+	change(&q.node)
+
+	return nil
+}
+
+// note keeps what an answer's error says about the node.
+func (q *questions) note(question Question, err error) {
+	if err == nil || talosapi.IsAbsent(err) {
+		return
+	}
+
+	q.guard.Lock()
+	defer q.guard.Unlock()
+
+	switch code := status.Code(talosapi.Unwrap(err)); code {
+	case codes.PermissionDenied:
+		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonRole})
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated:
+		q.node.Failure = failureOf(code, err)
+	default:
+		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonFailed, Detail: firstLine(err)})
+	}
+}
+
+func failureOf(code codes.Code, err error) string {
+	switch code {
+	case codes.DeadlineExceeded:
+		return "the node does not answer in time"
+	case codes.Canceled:
+		return "the check was ended"
+	case codes.Unauthenticated:
+		return "the credentials of the talosconfig are refused"
+	default:
+		return "the node is not reached: " + firstLine(err)
+	}
+}
+
+func firstLine(err error) string {
+	line, _, _ := strings.Cut(status.Convert(talosapi.Unwrap(err)).Message(), "\n")
+
+	return fmt.Sprintf("%.200s", line)
+}
+
+func (q *questions) machineType() error {
+	var role string
+
+	answer, err := q.client.COSI.Get(q.ctx, machineType, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if err == nil {
+		err = talosapi.ReadSpec(answer, &role)
+	}
+
+	if err != nil {
+		return err
+	}
+
+	parsed, err := machinetype.ParseType(role)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.ControlPlane = parsed.IsControlPlane() })
+}
+
+func (q *questions) nodename() error {
+	answer, err := safe.StateGetByID[*k8s.Nodename](q.ctx, q.client.COSI, k8s.NodenameID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.Name = answer.TypedSpec().Nodename })
+}
+
+func (q *questions) extensions() error {
+	answers, err := safe.StateListAll[*runtime.ExtensionStatus](q.ctx, q.client.COSI)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) {
+		for answer := range answers.All() {
+			switch metadata := answer.TypedSpec().Metadata; metadata.Name {
+			case extension:
+				if n.Extension = metadata.Version; n.Extension == "" {
+					n.Extension = "unknown"
+				}
+			case "schematic":
+				n.Schematic = metadata.Version
+			}
+		}
+	})
+}
+
+// configured looks at the status of the document, which every role may read.
+func (q *questions) configured() error {
+	if _, err := safe.StateGetByID[*runtime.ExtensionServiceConfigStatus](q.ctx, q.client.COSI, extension); err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.Configured = true })
+}
+
+func (q *questions) document() error {
+	answer, err := safe.StateGetByID[*runtime.ExtensionServiceConfig](q.ctx, q.client.COSI, extension)
+	if err != nil {
+		return err
+	}
+
+	environment := redacted(answer.TypedSpec().Environment)
+
+	return q.set(func(n *Node) { n.Configured, n.Environment = true, environment })
+}
+
+func (q *questions) services() error {
+	answer, err := q.client.ServiceList(q.ctx)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) {
+		for _, message := range answer.GetMessages() {
+			for _, info := range message.GetServices() {
+				if info.GetId() == service {
+					n.Service = serviceOf(info, time.Now())
+				}
+			}
+		}
+	})
+}
+
+// Talos's words for the states of a service that matter here.
+const (
+	running  = "Running"
+	finished = "Finished"
+)
+
+// serviceOf reads the events of a service, which Talos keeps in their order.
+func serviceOf(info *machine.ServiceInfo, now time.Time) *Service {
+	s := &Service{State: info.GetState()}
+
+	var since time.Time
+
+	for i, event := range info.GetEvents().GetEvents() {
+		if talosapi.IsFailure(event) {
+			s.Restarts++
+		}
+
+		if i == 0 || event.GetState() != info.GetEvents().GetEvents()[i-1].GetState() {
+			since = event.GetTs().AsTime()
+		}
+
+		s.Message = event.GetMsg()
+	}
+
+	if !since.IsZero() {
+		s.For = verify.Duration(max(0, now.Sub(since)))
+	}
+
+	return s
+}
+
+// isIn reports whether the service runs and the node has a tailnet address, so that there is nothing to read in its log.
+func (n Node) isIn() bool {
+	return n.Service == nil || n.Service.State == running && len(n.TailnetAddresses) > 0
+}
+
+// log reads what the service said when it did not log in. Without a log, the finding says where to look for it.
+func (q *questions) log(address string) {
+	if lines, err := talosapi.New(q.client).Node(address).Log(q.ctx); err == nil {
+		q.node.Log = ReadLog(lines)
+	}
+}
+
+func (q *questions) addresses() error {
+	answers, err := q.client.COSI.List(q.ctx, addressStatuses, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if err != nil {
+		return err
+	}
+
+	var found []netip.Addr
+
+	for _, answer := range answers.Items {
+		var spec struct {
+			Address  netip.Prefix `yaml:"address"`
+			LinkName string       `yaml:"linkName"`
+		}
+
+		if err := talosapi.ReadSpec(answer, &spec); err != nil {
+			return err
+		}
+
+		if spec.LinkName == tunnel && !spec.Address.Addr().IsLinkLocalUnicast() {
+			found = append(found, spec.Address.Addr())
+		}
+	}
+
+	slices.SortFunc(found, netip.Addr.Compare)
+
+	return q.set(func(n *Node) { n.TailnetAddresses = found })
+}
+
+func (q *questions) nodeIP() error {
+	answer, err := safe.StateGetByID[*k8s.NodeIP](q.ctx, q.client.COSI, k8s.KubeletID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.NodeIPs = answer.TypedSpec().Addresses })
+}
+
+func (q *questions) nodeIPSubnets() error {
+	answer, err := safe.StateGetByID[*k8s.NodeIPConfig](q.ctx, q.client.COSI, k8s.KubeletID)
+	if err != nil {
+		return err
+	}
+
+	spec := answer.TypedSpec()
+
+	return q.set(func(n *Node) { n.NodeIPSubnets, n.ExcludedSubnets = spec.ValidSubnets, spec.ExcludeSubnets })
+}
+
+func (q *questions) etcdAddresses() error {
+	answer, err := safe.StateGetByID[*etcd.Spec](q.ctx, q.client.COSI, etcd.SpecID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.EtcdAddresses = answer.TypedSpec().AdvertisedAddresses })
+}
+
+func (q *questions) etcdSubnets() error {
+	answer, err := safe.StateGetByID[*etcd.Config](q.ctx, q.client.COSI, etcd.ConfigID)
+	if err != nil {
+		return err
+	}
+
+	return q.set(func(n *Node) { n.EtcdSubnets = answer.TypedSpec().AdvertiseValidSubnets })
+}
