@@ -68,3 +68,67 @@ func TestApplyToAConfigBetweenForms(t *testing.T) {
 		assert.Equal(t, string(after), string(applied(t, made, after)), "applying again changes nothing")
 	}
 }
+
+// A list that the config has keeps what it says besides: what a flag asks for is put in.
+func TestApplyCompletesLists(t *testing.T) {
+	t.Parallel()
+
+	document := func(fields string) string { return "---\napiVersion: v1alpha1\n" + fields }
+
+	for _, tt := range []struct {
+		name, more string
+		option     patch.Option
+		has, not   []string
+	}{
+		{
+			"KubeSpan endpoints", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [0.0.0.0/0, '!10.0.0.0/8']\n"), patch.WithKubeSpanFilter(),
+			[]string{"endpoints: [0.0.0.0/0, '!10.0.0.0/8', '!100.64.0.0/10']"}, []string{"::/0"},
+		},
+		{
+			"KubeSpan endpoints without the tailnet", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [10.0.0.0/8]\n"), patch.WithKubeSpanFilter(),
+			[]string{"endpoints: [10.0.0.0/8]\n"}, nil,
+		},
+		{
+			"KubeSpan endpoints in the tailnet alone", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [100.64.0.0/10]\n"), patch.WithKubeSpanFilter(),
+			[]string{"endpoints: [0.0.0.0/0, \"::/0\", '!100.64.0.0/10', '!fd7a:115c:a1e0::/48']"}, nil,
+		},
+		{
+			"nameservers of the config", document("kind: ResolverConfig\nnameservers:\n  - address: 1.1.1.1\n    protocol: DoT\n    tlsServerName: one.one.one.one\n"),
+			patch.WithMagicDNSResolver(),
+			[]string{"nameservers:\n  - address: 100.100.100.100\n  - address: 1.1.1.1\n    protocol: DoT\n    tlsServerName: one.one.one.one\n"}, nil,
+		},
+		{
+			"a given nameserver as it is asked", document("kind: ResolverConfig\nnameservers:\n  - address: 1.1.1.1\n    protocol: DoT\n    tlsServerName: one.one.one.one\n  - address: 9.9.9.9\n"),
+			patch.WithMagicDNSResolver("1.1.1.1"),
+			[]string{"nameservers:\n  - address: 100.100.100.100\n  - address: 1.1.1.1\n    protocol: DoT\n    tlsServerName: one.one.one.one\n"}, []string{"9.9.9.9"},
+		},
+		{
+			"forwarding that is on in the older form", "", patch.WithAdvertiseRoutes("fd00:1::/64"),
+			[]string{"        net.ipv6.conf.all.forwarding: \"1\" # mine\n"}, []string{"SysctlConfig"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+
+			text := string(generateText(t, coreconfig.TalosVersion1_13, machine.TypeWorker, encoder.CommentsDisabled)) + tt.more
+			if tt.more == "" {
+				text = strings.Replace(string(generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)), "machine:\n", "machine:\n    sysctls:\n        net.ipv6.conf.all.forwarding: \"1\" # mine\n", 1)
+			}
+
+			config := parse(t, []byte(text))
+
+			made, err := patch.New(patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithTarget(config), tt.option)
+			require.NoError(t, err)
+
+			after := string(applied(t, made, []byte(text)))
+
+			for _, part := range tt.has {
+				assert.Contains(t, after, part)
+			}
+
+			for _, part := range tt.not {
+				assert.NotContains(t, after, part)
+			}
+		})
+	}
+}

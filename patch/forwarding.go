@@ -55,6 +55,10 @@ func (forwarding) owned() []machineconfig.Field {
 }
 
 func (f forwarding) apply(m *merging) error {
+	if m.config.loaded.provider.SysctlConfig()[forwardingSysctl] == "1" {
+		return nil // in whichever form
+	}
+
 	if contract.SysctlConfig(m.contract) {
 		return setField(m, f.document(), func(c *runtime.SysctlConfigV1Alpha1) any { return c.Params[forwardingSysctl] }, "params", forwardingSysctl)
 	}

@@ -1,6 +1,9 @@
 package patch
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
@@ -11,6 +14,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
 // WithKubeSpanFilter keeps tailnet addresses out of the endpoints that the node advertises for KubeSpan, whose WireGuard
@@ -37,16 +41,31 @@ func (kubeSpanFilter) endpoints() []string {
 	return []string{cidr.AllIPv4.String(), cidr.AllIPv6.String(), "!" + tailaddr.IPv4().String(), "!" + tailaddr.IPv6().String()}
 }
 
-func (k kubeSpanFilter) document() *network.KubeSpanConfigV1Alpha1 {
+// completed returns the list of a machine config with what keeps the tailnet out of it, or the whole one where there is none.
+func (k kubeSpanFilter) completed(theirs []string) []string {
+	kept := slices.DeleteFunc(slices.Clone(theirs), func(subnet string) bool {
+		prefixes := positive([]string{subnet})
+
+		return len(prefixes) > 0 && slices.ContainsFunc(tailaddr.Ranges(), func(r netip.Prefix) bool { return cidr.Contains(r, prefixes[0]) })
+	})
+
+	if len(positive(kept)) == 0 {
+		return k.endpoints()
+	}
+
+	return append(kept, nodeip.MissingExclusions(kept...)...)
+}
+
+func (kubeSpanFilter) document(endpoints []string) *network.KubeSpanConfigV1Alpha1 {
 	document := network.NewKubeSpanV1Alpha1()
-	document.ConfigFilters = &network.KubeSpanFiltersConfig{ConfigEndpoints: k.endpoints()}
+	document.ConfigFilters = &network.KubeSpanFiltersConfig{ConfigEndpoints: endpoints}
 
 	return document
 }
 
 func (k kubeSpanFilter) documents(version *coreconfig.VersionContract, _ bool) []config.Document {
 	if contract.KubeSpanConfig(version) {
-		return []config.Document{k.document()}
+		return []config.Document{k.document(k.endpoints())}
 	}
 
 	return machineFragment(&v1alpha1.MachineConfig{MachineNetwork: &v1alpha1.NetworkConfig{
@@ -75,15 +94,25 @@ func (kubeSpanFilter) owned() []machineconfig.Field {
 // apply sets the filter where the config has KubeSpan: the newer form beside the older one would be refused.
 func (k kubeSpanFilter) apply(m *merging) error {
 	if contract.KubeSpanConfig(m.contract) && !m.config.hasLegacyKubeSpan() {
-		return setField(m, k.document(), func(c *network.KubeSpanConfigV1Alpha1) any {
+		endpoints := func(c *network.KubeSpanConfigV1Alpha1) []string {
 			return pointer.SafeDeref(c.ConfigFilters).ConfigEndpoints
-		}, "filters", "endpoints")
+		}
+
+		theirs, err := findDocument[*network.KubeSpanConfigV1Alpha1](m, network.KubeSpanKind, "")
+		if err != nil {
+			return err
+		}
+
+		ours := k.document(k.completed(endpoints(pointer.To(pointer.SafeDeref(theirs)))))
+
+		return setField(m, ours, func(c *network.KubeSpanConfigV1Alpha1) any { return endpoints(c) }, "filters", "endpoints")
 	}
 
 	d, machine := m.legacy()
-	theirs := pointer.SafeDeref(pointer.SafeDeref(machine.MachineNetwork).NetworkKubeSpan)
+	filters := pointer.SafeDeref(pointer.SafeDeref(machine.MachineNetwork).NetworkKubeSpan).KubeSpanFilters
+	theirs := pointer.SafeDeref(filters).KubeSpanFiltersEndpoints
 
-	m.set(d, pointer.SafeDeref(theirs.KubeSpanFilters).KubeSpanFiltersEndpoints, k.endpoints(), "machine", "network", "kubespan", "filters", "endpoints")
+	m.set(d, theirs, k.completed(theirs), "machine", "network", "kubespan", "filters", "endpoints")
 
 	return nil
 }

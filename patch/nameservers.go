@@ -11,6 +11,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
@@ -52,12 +53,16 @@ func newNameservers(d *draft) feature {
 		return nil
 	}
 
-	if pointer.SafeDeref(d.AcceptDNS) {
+	// given, or kept
+	environment := d.service.environment
+	arguments, _ := environment.UpArguments()
+
+	if environment.Bool("TS_ACCEPT_DNS", false) || containerboot.IsTrue(arguments, "accept-dns") {
 		d.faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` and `accept-dns` exclude each other: with `accept-dns` the resolver asks the "+
 			"node's nameservers, of which it is one")
 	}
 
-	if pointer.SafeDeref(d.Userspace) {
+	if environment.Userspace() {
 		d.faults.add(CodeConflict, "magicdns", "the resolver of `magicdns` does not work with `userspace`: leave one of them out")
 	}
 
@@ -78,6 +83,10 @@ func (o *options) parseNameservers() ([]netip.Addr, Faults) {
 		faults      Faults
 		outside     bool
 	)
+
+	if kept := o.target.otherNameservers(); len(o.Nameservers) == 0 && len(kept) > 0 {
+		return kept, nil
+	}
 
 	if len(o.Nameservers) == 0 {
 		faults.add(CodeMissing, option, "the resolver of `magicdns` needs a nameserver for all other names, since those of DHCP are replaced: set `nameserver` "+
@@ -115,6 +124,28 @@ func (o *options) parseNameservers() ([]netip.Addr, Faults) {
 	}
 
 	return nameservers, faults
+}
+
+// otherNameservers are those that the config has besides the resolver of MagicDNS. It is for a nil config too.
+func (c *Config) otherNameservers() []netip.Addr {
+	if c == nil {
+		return nil
+	}
+
+	resolver := c.loaded.provider.NetworkResolverConfig()
+	if resolver == nil {
+		return nil
+	}
+
+	var others []netip.Addr
+
+	for _, nameserver := range resolver.Resolvers() {
+		if nameserver.Addr != tailaddr.MagicDNS4() {
+			others = append(others, nameserver.Addr)
+		}
+	}
+
+	return others
 }
 
 func (n nameservers) document() *network.ResolverConfigV1Alpha1 {
@@ -162,7 +193,22 @@ func (nameservers) owned() []machineconfig.Field {
 // apply sets the list where the config has that of the resolver: the newer form beside the older one would be refused.
 func (n nameservers) apply(m *merging) error {
 	if contract.ResolverConfig(m.contract) && !m.config.hasLegacyNameservers() {
-		return setField(m, n.document(), func(c *network.ResolverConfigV1Alpha1) any { return c.ResolverNameservers }, "nameservers")
+		theirs, err := findDocument[*network.ResolverConfigV1Alpha1](m, network.ResolverKind, "")
+		if err != nil {
+			return err
+		}
+
+		ours := n.document()
+
+		for i, nameserver := range ours.ResolverNameservers { // how one is asked, such as over TLS, stays
+			for _, earlier := range pointer.SafeDeref(theirs).ResolverNameservers {
+				if earlier.Address == nameserver.Address {
+					ours.ResolverNameservers[i] = earlier
+				}
+			}
+		}
+
+		return setField(m, ours, func(c *network.ResolverConfigV1Alpha1) any { return c.ResolverNameservers }, "nameservers")
 	}
 
 	d, machine := m.legacy()
