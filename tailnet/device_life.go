@@ -88,7 +88,7 @@ func SelectDevice(devices []Device, nameOrID string) (Device, error) {
 
 	for _, device := range devices {
 		switch {
-		case nameOrID != "" && (device.ID == nameOrID || strings.EqualFold(device.Name, nameOrID)):
+		case nameOrID != "" && (device.ID == nameOrID || strings.Contains(device.Name, ".") && strings.EqualFold(device.Name, nameOrID)):
 			return device, nil
 		case nameOrID != "" && strings.EqualFold(device.ShortName(), nameOrID):
 			named = append(named, device)

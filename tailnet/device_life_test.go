@@ -290,3 +290,27 @@ func TestDeviceRoutes(t *testing.T) {
 	require.Len(t, devices[0].AdvertisedRoutes, 2)
 	require.Len(t, devices[0].EnabledRoutes, 1)
 }
+
+// Headscale names devices without a domain: one that was rebuilt gets its name back there too, and its name alone is no whole one.
+func TestHeadscaleDevices(t *testing.T) {
+	t.Parallel()
+
+	server, client := lab(t)
+	server.BehaveAsHeadscale()
+
+	devices, err := client.Devices(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "lab", devices[0].Name)
+	require.False(t, devices[0].Connected(client.Now()))
+	require.True(t, devices[1].Connected(client.Now()))
+
+	_, err = tailnet.SelectDevice(devices, "lab")
+	requireGuard(t, err, tailnet.GuardAmbiguous)
+	requireGuard(t, client.RemoveDevice(t.Context(), devices[1], false), tailnet.GuardConnected)
+
+	removed, renamed, err := client.RestoreName(t.Context(), "lab", devices[1].Addresses)
+	require.NoError(t, err)
+	require.Len(t, removed, 1)
+	require.Equal(t, "lab-1", renamed.Name)
+	require.Equal(t, []string{"lab", "lab-10"}, names(server))
+}

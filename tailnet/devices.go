@@ -20,8 +20,8 @@ import (
 type Device struct {
 	// ID is the device's node ID, such as "nAbC123CNTRL".
 	ID string `json:"id"`
-	// Name is its name in MagicDNS, such as "vault.tail1234.ts.net", without a dot at its end; Hostname is the one that the
-	// device gave itself.
+	// Name is its name in MagicDNS, such as "vault.tail1234.ts.net", without a dot at its end, and from Headscale, which shows
+	// no domain, the first label of that; Hostname is the one that the device gave itself.
 	Name     string `json:"name"`
 	Hostname string `json:"hostname"`
 	// Addresses are its addresses in the tailnet, IPv4 first.

@@ -106,7 +106,7 @@ func TestDevicesTaggedFaults(t *testing.T) {
 		"broken once":      {tailnettest.Fault{On: list, Times: 1, Truncate: true}, 2, ""},
 		"rate limit":       {tailnettest.Fault{On: list, Status: http.StatusTooManyRequests, Header: http.Header{"Retry-After": {"60"}}}, 1, "rate limit is reached: try again later; the server asks to wait 1m0s"},
 		"token is revoked": {tailnettest.Fault{On: list, Status: http.StatusUnauthorized}, 1, "the API access token is wrong, expired or revoked"},
-		"no such tailnet":  {tailnettest.Fault{On: list, Status: http.StatusNotFound}, 1, "no such tailnet, or a server that does not list its devices, which Headscale does not"},
+		"no such tailnet":  {tailnettest.Fault{On: list, Status: http.StatusNotFound}, 1, "no such tailnet, or a server that does not list its devices"},
 		"repeats secrets":  {tailnettest.Fault{On: list, Status: http.StatusBadRequest, Echo: true}, 1, "GET /api/v2/tailnet/-/devices"},
 		"another answer":   {tailnettest.Fault{On: list, Status: http.StatusOK, Body: `["devices"]`}, 1, "GET /api/v2/tailnet/-/devices (" + "127.0.0.1"},
 		"a web page":       {tailnettest.Fault{On: list, Status: http.StatusOK, Body: "<html>"}, 1, "the answer is a web page and not the API's"},

@@ -27,7 +27,7 @@ func (p *Policy) Undefined(tags ...string) []string {
 }
 
 // Policy returns the policy of the tailnet. The credential needs to read it, which to an OAuth client is the scope
-// policy_file:read. Headscale does not show it.
+// policy_file:read.
 func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 	var answer *tailscale.ACL
 

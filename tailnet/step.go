@@ -113,9 +113,9 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 	case r.page, r.status < 400:
 		return verdict{ReasonNotTheAPI, "check that the base URL is that of the API, and that no login page or proxy stands in between"}
 	case r.message == "" && r.status == http.StatusNotFound && at.ofDevices():
-		return verdict{ReasonNotSupported, "this server cannot do this with devices: check the base URL (Headscale's API has no devices)"}
+		return verdict{ReasonNotSupported, "this server cannot do this with devices: check the base URL (Headscale can since 0.30)"}
 	case r.status == http.StatusNotFound && at == stepPolicy:
-		return verdict{ReasonNotSupported, "this server does not show its policy: check tailnet and base URL (Headscale's API has no policy)"}
+		return verdict{ReasonNotSupported, "this server does not show its policy: check tailnet and base URL (Headscale does since 0.30)"}
 	case r.message == "" && r.status == http.StatusNotFound && at != stepToken && at != stepExchange:
 		return verdict{ReasonNotSupported, "this server has no such API: check the base URL (Headscale has it since 0.30)"}
 	}
@@ -163,6 +163,7 @@ func judge(at step, r reply, kind CredentialKind) verdict {
 // texts of others that anything depends on.
 const (
 	saysTags      = "requested tags"
+	saysTag       = "tag tag:" // Headscale's, of one tag
 	saysTailnet   = "tailnet does not match"
 	saysSuspended = "suspended"
 )
@@ -246,6 +247,11 @@ func judgeCreate(r reply, kind CredentialKind) verdict {
 			ReasonTagsRefused,
 			"every tag needs an owner in the policy file (tagOwners), and the user of the API access token must be one of them",
 		}
+	case strings.Contains(r.message, saysTag):
+		return verdict{
+			ReasonTagsRefused,
+			"the tag has to be in the policy file, and be one of the OAuth client's, or one that those own there (tagOwners)",
+		}
 	case r.status == http.StatusNotFound:
 		return verdict{ReasonTailnetUnknown, noTailnet}
 	}
@@ -268,7 +274,7 @@ func judgeDevices(at step, status int, kind CredentialKind) verdict {
 	case status == http.StatusNotFound && at == stepDevices:
 		return verdict{
 			ReasonTailnetUnknown,
-			"no such tailnet, or a server that does not list its devices, which Headscale does not: check tailnet and base URL",
+			"no such tailnet, or a server that does not list its devices: check tailnet and base URL (Headscale has one tailnet, -)",
 		}
 	case status == http.StatusNotFound:
 		return verdict{ReasonNotFound, "the tailnet has no device of this ID: it was removed before, or it belongs to another tailnet"}

@@ -428,6 +428,28 @@ func TestHeadscale(t *testing.T) {
 	require.NoError(t, lease.Release(t.Context()))
 	require.Empty(t, server.LiveKeys())
 
-	_, err = minter.Client.Devices(t.Context())
-	require.True(t, tailnet.Is(err, tailnet.ReasonNotSupported), err)
+	unused, err = minter.UnusedKeys(t.Context(), "")
+	require.NoError(t, err)
+	require.Empty(t, unused, "Headscale lists a key that was revoked")
+}
+
+// What an OAuth client of Headscale may not give a key is told as that.
+func TestHeadscaleTags(t *testing.T) {
+	server := tailnettest.NewServer(t)
+	server.BehaveAsHeadscale()
+	server.SetTagOwners(map[string][]string{"tag:k8s": nil, "tag:node": {"tag:k8s"}, "tag:other": nil})
+
+	client := tailnettest.OAuthClient{Tags: []string{"tag:k8s", "tag:more"}}
+	minter := newMinter(t, server, tailnet.CredentialNone)
+	minter.Client.Credential = credential(t, server, tailnet.CredentialOAuthClient, client)
+
+	for _, tag := range []string{"k8s", "node"} {
+		_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{tag}})
+		require.NoError(t, err)
+	}
+
+	for _, tag := range []string{"other", "nowhere"} {
+		_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{tag}})
+		require.True(t, tailnet.Is(err, tailnet.ReasonTagsRefused), err)
+	}
 }

@@ -50,6 +50,7 @@ func (p *program) planOf(
 
 	from := *flags
 	from.staticHostsFrom = slices.Concat(file.StaticHostsFrom, flags.staticHostsFrom)
+	from.settings = file.Defaults.Merge(flags.settings)
 
 	// what is wrong without the static hosts is told before anything is asked for them
 	if _, err := file.Plan(options); err != nil {

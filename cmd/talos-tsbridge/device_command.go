@@ -22,7 +22,7 @@ func (p *program) deviceCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "device",
 		Short: "List the devices of the tailnet, or remove one",
-		Long: `Lists the devices of the tailnet, or removes one that is left over, through the Tailscale API. Headscale's API has no devices.
+		Long: `Lists the devices of the tailnet, or removes one that is left over, through the Tailscale API.
 
 The credentials come from the environment: ` + tailnet.EnvUsage + `.
 An OAuth client needs the scope devices:core.`,

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"strings"
 
+	"github.com/siderolabs/go-pointer"
+
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
@@ -68,8 +70,10 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 	}
 
 	var (
-		result lookedUp
-		names  []string
+		result  lookedUp
+		names   []string
+		isWhole = true
+		domain  = strings.Trim(pointer.SafeDeref(flags.settings.MagicDNSDomain), ".")
 	)
 
 	for _, device := range found {
@@ -78,8 +82,14 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 			addresses = append(addresses, address.String())
 		}
 
-		names = append(names, device.Name)
-		result.add(device.Name, addresses)
+		name := device.Name
+		if !strings.Contains(name, ".") && domain != "" {
+			name += "." + domain
+		}
+
+		isWhole = isWhole && strings.Contains(name, ".")
+		names = append(names, name)
+		result.add(name, addresses)
 
 		if short := device.ShortName(); short != "" {
 			result.add(short, addresses)
@@ -88,6 +98,11 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 
 	result.notes = []string{fmt.Sprintf("static hosts of %s: %s; when one of them is registered anew, run talos-tsbridge with --static-hosts-from %s again",
 		list, strings.Join(names, ", "), list)}
+
+	if !isWhole {
+		result.notes = append(result.notes, "static hosts: the server shows no domain, as Headscale does not, so they have short names alone: "+
+			"--magicdns-domain gives them whole ones")
+	}
 
 	return result, nil
 }

@@ -78,6 +78,11 @@ func (s *Server) Register(key, hostname string) (Device, error) {
 		Tags: slices.Clone(used.Tags), Authorized: used.Preauthorized, Ephemeral: used.Ephemeral,
 		Created: s.now().Truncate(time.Second), KeyID: used.ID,
 	}
+
+	if s.headscale {
+		device.ID = numberOf(len(s.devices))
+	}
+
 	s.devices = append(s.devices, device)
 
 	return *device, nil
@@ -152,14 +157,23 @@ func (d *Device) answer(r *http.Request) deviceAnswer {
 	return shown
 }
 
+// answerOf is the device in the manner of the server.
+func (s *Server) answerOf(device *Device, r *http.Request) any {
+	if s.headscale {
+		return asHeadscale(device.answer(r))
+	}
+
+	return device.answer(r)
+}
+
 func (s *Server) listDevices(r *http.Request, who actor) answer {
 	if !who.may("devices:core:read") {
 		return failure(http.StatusForbidden, textForbidden)
 	}
 
-	list := []deviceAnswer{}
+	list := []any{}
 	for _, device := range s.devices {
-		list = append(list, device.answer(r))
+		list = append(list, s.answerOf(device, r))
 	}
 
 	return success(map[string]any{"devices": list})
@@ -172,7 +186,7 @@ func (s *Server) getDevice(r *http.Request, who actor) answer {
 
 	for _, device := range s.devices {
 		if device.ID == r.PathValue("id") {
-			return success(device.answer(r))
+			return success(s.answerOf(device, r))
 		}
 	}
 
@@ -207,7 +221,11 @@ func (s *Server) renameDevice(r *http.Request, who actor) answer {
 		return failure(http.StatusBadRequest, "the body is not a request for a name")
 	}
 
-	short, _, _ := strings.Cut(request.Name, ".")
+	short, _, whole := strings.Cut(request.Name, ".")
+	if whole && s.headscale {
+		return failure(http.StatusBadRequest, "renaming device")
+	}
+
 	name := strings.ToLower(short) + ".tail1234.ts.net"
 
 	for _, device := range s.devices {

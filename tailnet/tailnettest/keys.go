@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -136,7 +135,11 @@ func (s *Server) createKey(r *http.Request, who actor) answer {
 		return failure(http.StatusBadRequest, "description must be at most 50 letters, digits, hyphens and spaces")
 	}
 
-	if message := s.refuseTags(create.Tags, who); message != "" {
+	if s.headscale {
+		if refusal := s.refuseTagsAsHeadscale(create.Tags, who); refusal != nil {
+			return *refusal
+		}
+	} else if message := s.refuseTags(create.Tags, who); message != "" {
 		return failure(http.StatusBadRequest, message)
 	}
 
@@ -149,7 +152,7 @@ func (s *Server) createKey(r *http.Request, who actor) answer {
 	key.Secret = "tskey-auth-" + key.ID + "-" + random(24)
 
 	if s.headscale {
-		key.ID = strconv.Itoa(len(s.keys) + 1)
+		key.ID = numberOf(len(s.keys))
 		key.Secret = "hskey-auth-" + random(12) + "-" + random(24)
 	}
 
@@ -172,10 +175,6 @@ func (s *Server) refuseTags(tags []string, who actor) string {
 	}
 
 	if who.client == nil {
-		if s.headscale && len(tags) == 0 {
-			return "a key without a user needs tags"
-		}
-
 		for _, tag := range tags {
 			if _, owned := s.owners[tag]; s.owners != nil && !owned {
 				return refused
@@ -223,6 +222,10 @@ func notDescription(r rune) bool {
 func (s *Server) listKeys(_ *http.Request, who actor) answer {
 	if !who.may("auth_keys:read") {
 		return failure(http.StatusForbidden, textForbidden)
+	}
+
+	if s.headscale {
+		return success(map[string]any{"keys": s.listKeysAsHeadscale()})
 	}
 
 	list := []keyAnswer{}

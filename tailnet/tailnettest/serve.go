@@ -157,16 +157,6 @@ func (s *Server) route(r *http.Request) (Endpoint, func(*http.Request) answer) {
 		r.SetPathValue("id", path[1])
 	}
 
-	s.mu.Lock()
-	headscale := s.headscale
-	s.mu.Unlock()
-
-	if headscale && strings.Contains(route, "device") {
-		return Unknown, func(*http.Request) answer {
-			return answer{status: http.StatusNotFound, body: []byte("404 page not found\n")}
-		}
-	}
-
 	switch route {
 	case "POST oauth/token":
 		return OAuthToken, s.issue

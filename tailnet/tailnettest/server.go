@@ -116,11 +116,6 @@ func (s *Server) SetTokenLifetime(lifetime time.Duration) {
 // Tailscale's does.
 func (s *Server) ListWholeKeys() { s.set(func() { s.wholeKeys = true }) }
 
-// BehaveAsHeadscale makes the server answer as Headscale 0.30 does where that differs: its lists have whole keys, IDs are
-// numbers, keys begin with hskey-auth-, an API access token belongs to no user and makes no key without tags, and there are
-// no devices.
-func (s *Server) BehaveAsHeadscale() { s.set(func() { s.wholeKeys, s.headscale = true, true }) }
-
 func (s *Server) set(change func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
