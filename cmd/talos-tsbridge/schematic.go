@@ -20,6 +20,7 @@ import (
 type schematicFlags struct {
 	from         string
 	fromNode     string
+	insecure     bool
 	talos        talosFlags
 	timeout      time.Duration
 	extensions   []string
@@ -44,7 +45,7 @@ func (p *program) schematicCommand() *cobra.Command {
 --id its ID, or with --image the reference of its installer image. Nothing is sent to Image Factory.
 
 It starts from nothing, from a schematic file (--from), or from the image that a node runs (--from-node). What is there
-already stays, in its order, and tailscale comes in.`,
+already stays, in its order, and tailscale comes in. A node that waits for its first config is asked with --insecure.`,
 		Example: `  talos-tsbridge schematic | curl -X POST --data-binary @- https://factory.talos.dev/schematics
   talos-tsbridge schematic --image --talos-version v1.14.1
   talos-tsbridge schematic --from schematic.yaml --overlay sbc-raspberrypi,rpi_generic
@@ -57,6 +58,7 @@ already stays, in its order, and tailscale comes in.`,
 	set.SortFlags = false
 	set.StringVar(&flags.from, "from", "", "start from the schematic in `file`, - for standard input")
 	set.StringVar(&flags.fromNode, "from-node", "", "start from the image that the node at `address` runs, asked through the Talos API")
+	set.BoolVarP(&flags.insecure, "insecure", "i", false, "with --from-node: the node is in maintenance mode, and asked without credentials")
 	set.StringArrayVar(&flags.extensions, "extension", nil, "further system extension, `NAME`, such as siderolabs/iscsi-tools; can be repeated")
 	set.StringArrayVar(&flags.kernelArgs, "kernel-arg", nil, "kernel `argument`, such as console=ttyS0; can be repeated")
 	set.StringVar(&flags.overlay, "overlay", "", "overlay of a board, `IMAGE[,NAME[,OPTION=VALUE...]]`, such as sbc-raspberrypi,rpi_generic")
@@ -150,6 +152,16 @@ func (f *schematicFlags) check(cmd *cobra.Command) (imagefactory.Factory, error)
 		faults = append(faults, errors.New("--from or --from-node, not both"))
 	}
 
+	if f.insecure && f.fromNode == "" {
+		faults = append(faults, errors.New("--insecure is about a node in maintenance mode: name it with --from-node"))
+	}
+
+	for _, name := range []string{"endpoints", "talosconfig", "context"} {
+		if f.insecure && cmd.Flags().Changed(name) {
+			faults = append(faults, fmt.Errorf("--insecure or --%s, not both: a node in maintenance mode is asked directly, and without credentials", name))
+		}
+	}
+
 	for _, name := range []string{"secureboot", "platform"} {
 		if cmd.Flags().Changed(name) && !f.image {
 			faults = append(faults, fmt.Errorf("--%s is about the installer image: add --image", name))
@@ -202,6 +214,20 @@ func (p *program) readSchematic(ctx context.Context, path string) (text []byte, 
 
 // askNode asks the node what it runs.
 func (f *schematicFlags) askNode(ctx context.Context) (nodeimage.Image, error) {
+	if f.insecure {
+		ctx, cancel := context.WithTimeout(ctx, f.timeout)
+		defer cancel()
+
+		node, err := talosapi.Maintenance(ctx, f.fromNode)
+		if err != nil {
+			return nodeimage.Image{}, err
+		}
+
+		defer func() { _ = node.Close() }() // nothing is lost with it
+
+		return nodeimage.Read(ctx, node.Machinery())
+	}
+
 	talos, err := talosapi.Connect(ctx, talosapi.Connection(f.talos.connection([]string{f.fromNode})))
 	if err != nil {
 		return nodeimage.Image{}, err

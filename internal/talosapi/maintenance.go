@@ -28,6 +28,9 @@ func Maintenance(ctx context.Context, address string, fingerprints ...string) (*
 	return n, nil
 }
 
+// Machinery returns the client to ask a node in maintenance mode with.
+func (n *Node) Machinery() *client.Client { return n.machinery }
+
 // Close ends the calls to a node in maintenance mode.
 func (n *Node) Close() error {
 	if !n.insecure {
