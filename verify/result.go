@@ -103,6 +103,8 @@ type Result struct {
 	TLS *TLS `json:"tls,omitempty"`
 	// Status is that of the HTTP answer, such as 200.
 	Status int `json:"status,omitempty"`
+	// APIVersion is the version of the Talos API that was reached, such as v1.14.1, where somebody with credentials asked it.
+	APIVersion string `json:"apiVersion,omitempty"`
 }
 
 // OK reports whether the target was reached.

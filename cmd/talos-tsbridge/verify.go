@@ -119,6 +119,10 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		return exitError{err, exitUnseen}
 	}
 
+	if check.Inspector != nil {
+		flags.addVersions(ctx, found.Results)
+	}
+
 	drift, err := bridge.findings(ctx)
 	if err != nil {
 		return err

@@ -166,6 +166,8 @@ func detailOf(result verify.Result) string {
 	var parts []string
 
 	switch {
+	case result.Kind == verify.KindTalos && result.APIVersion != "":
+		parts = append(parts, "Talos "+result.APIVersion)
 	case result.Kind == verify.KindDNS && result.DNS != nil:
 		parts = append(parts, addresses(result.DNS.Addresses))
 	case result.DNS != nil && result.Address.IsValid():

@@ -36,13 +36,14 @@ import (
 )
 
 // verifyServers are the servers that the scripts of verify find through variables: OPEN and SHUT, the addresses of a
-// port that is open and of one that is not; HTTPS, the port of a server for vault.test whose authority is in the file CA; DNS,
+// port that is open and of one that is not; TALOS, the endpoint of a cluster; HTTPS, the port of a server for vault.test whose authority is in the file CA; DNS,
 // the address of a name server that has the names below ok, and answers SERVFAIL to those below fail; TALOSCONFIG, the file with the credentials
 // of a cluster with the nodes healthy, on-tailnet and off.
 var verifyServers = sync.OnceValues(startVerifyServers)
 
 type serverAddresses struct {
 	open, shut, https, dns string
+	talos                  string   // the endpoint of the cluster
 	shutBy                 net.Conn // whose port shut is, so that nothing can listen there
 	authority, talosconfig []byte
 }
@@ -58,6 +59,7 @@ func setVerifyServers(env *testscript.Env) error {
 	env.Setenv("SHUT", servers.shut)
 	env.Setenv("HTTPS", servers.https)
 	env.Setenv("DNS", servers.dns)
+	env.Setenv("TALOS", servers.talos)
 
 	file := filepath.Join(env.WorkDir, ".tmp", "ca.pem")
 	env.Setenv("CA", file)
@@ -131,26 +133,27 @@ func startVerifyServers() (*serverAddresses, error) {
 		}
 	}()
 
-	talosconfig, err := startNodes()
+	talos, talosconfig, err := startNodes()
 	if err != nil {
 		return nil, err
 	}
 
 	return &serverAddresses{
-		open: open.Addr().String(), shut: shut.LocalAddr().String(), shutBy: shut, https: port, dns: names.Addr().String(),
+		open: open.Addr().String(), shut: shut.LocalAddr().String(), shutBy: shut, https: port, dns: names.Addr().String(), talos: talos,
 		authority: authority, talosconfig: talosconfig,
 	}, nil
 }
 
-func startNodes() ([]byte, error) {
+// startNodes returns the endpoint of a cluster and its talosconfig.
+func startNodes() (endpoint string, talosconfig []byte, err error) {
 	cluster, err := talostest.Start()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 
 	healthy, err := cluster.AddHealthy("healthy")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 
 	made := talostest.Extension("schematic")
@@ -158,22 +161,24 @@ func startNodes() ([]byte, error) {
 	healthy.Version, healthy.Platform = "v1.14.1", "nocloud"
 
 	if err := healthy.Set(made); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 
 	node, err := cluster.AddHealthy("on-tailnet")
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
 
 	nodeIP := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
 	nodeIP.TypedSpec().Addresses = []netip.Addr{netip.MustParseAddr("100.82.13.10")}
 
 	if err := node.Set(nodeIP); err != nil {
-		return nil, err
+		return "", nil, err
 	}
 
-	return cluster.Talosconfig(talostest.RoleAdmin, "healthy")
+	talosconfig, err = cluster.Talosconfig(talostest.RoleAdmin, "healthy")
+
+	return cluster.Endpoint, talosconfig, err
 }
 
 func answerName(w dns.ResponseWriter, question *dns.Msg) {
