@@ -40,7 +40,9 @@ func (p *program) accessCommand() *cobra.Command {
 their certificates have those, and else by their addresses. The nodes are asked through the context that works today; the rest of
 the file keeps its bytes, a context that is there is not overwritten, and the current one stays.
 
-Each endpoint is then tried over the tailnet. For kubectl, the two lines that make its context are printed.`,
+Each endpoint is then tried over the tailnet. The exit code is 0 when all of them answer, 1 when a certificate does not fit, and 3 when
+one does not answer. For kubectl, the two lines that make its context are printed. A Kubernetes API that does not answer there is told and
+changes no exit code: the context is for talosctl, and many clusters have that API behind an address of its own.`,
 		Example: `  talos-tsbridge access --context lab-tailnet
   talosctl --context lab-tailnet version`,
 		Args: noArguments,
