@@ -43,8 +43,10 @@ func (c *composer) setArguments() {
 	composed := c.composedArguments()
 	free := c.freeArguments(composed)
 
-	for _, argument := range slices.Concat(composed, free) {
-		c.setArgument(argument)
+	for _, arguments := range [][]containerboot.Argument{composed, free} {
+		for _, argument := range arguments {
+			c.setArgument(argument)
+		}
 	}
 
 	if _, ok := containerboot.Find(c.arguments, "accept-routes"); !ok {

@@ -19,8 +19,11 @@ import (
 // of it without comments, a test says; one stream for all takes less time than an encoder for each. Each of the templates that another tool
 // replaces stands in it letter by letter, whatever quotes are in it.
 func encode(before string, documents []config.Document, templates []string) ([]byte, error) {
+	const usual = 2 << 10 // bytes: the stream is written in small pieces
+
 	var text bytes.Buffer
 
+	text.Grow(len(before) + usual)
 	text.WriteString(before)
 
 	stream, err := newDumper(&text)

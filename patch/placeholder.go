@@ -47,8 +47,9 @@ func (c *composer) placeholder(option, value string) (text string, ok bool) {
 
 // placeholders parts the placeholders of a list from its other elements.
 func (c *composer) placeholders(option string, list []string) (others, texts []string) {
-	if list == nil {
-		return nil, nil
+	isPlaceholder := func(value string) bool { return strings.HasPrefix(value, placeholderPrefix) }
+	if !slices.ContainsFunc(list, isPlaceholder) {
+		return list, nil
 	}
 
 	others = []string{}
