@@ -8,11 +8,11 @@
 //
 // # How to use
 //
-// [Parse] checks a list of subnets and completes it, [Default] is the list for an IPv4 cluster. [Subnets.Document] and
-// [Subnets.EtcdDocument] make Talos's own typed documents of it, and [Pick] shows which addresses Talos would take.
+// [Parse] checks a list of subnets and completes it, [Default] is the list for an IPv4 cluster. [Subnets.Bytes] makes a patch of it,
+// [Subnets.Document] and [Subnets.EtcdDocument] Talos's own typed documents, and [Pick] shows which addresses Talos would take.
 //
 //	subnets, err := nodeip.Parse("192.168.1.0/24")
-//	document, err := subnets.Document(config.TalosVersion1_14)
+//	text, err := subnets.Bytes(config.TalosVersion1_14)
 //
 // # Stability
 //

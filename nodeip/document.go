@@ -7,6 +7,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/document"
 )
 
 // Document returns the document that narrows the node IP of the kubelet, in the form that configs of the contract take:
@@ -25,10 +26,10 @@ func (s Subnets) Document(version *coreconfig.VersionContract) (config.Document,
 	}
 
 	if contract.KubeNodeConfig(version) {
-		document := k8s.NewKubeNodeConfigV1Alpha1()
-		document.NodeIPConfig.NodeIPValidSubnets = s.Strings()
+		node := k8s.NewKubeNodeConfigV1Alpha1()
+		node.NodeIPConfig.NodeIPValidSubnets = s.Strings()
 
-		return document, nil
+		return node, nil
 	}
 
 	return &v1alpha1.Config{
@@ -39,6 +40,18 @@ func (s Subnets) Document(version *coreconfig.VersionContract) (config.Document,
 			},
 		},
 	}, nil
+}
+
+// Bytes returns [Subnets.Document] as YAML, a patch for talosctl's --config-patch; nil for empty subnets. On contracts before v1.14 it
+// is not what Talos's encoder makes of the document: that writes out fields of the v1alpha1 config that are empty, such as
+// machine.type, and a patch that has them says more than a node IP.
+func (s Subnets) Bytes(version *coreconfig.VersionContract) ([]byte, error) {
+	made, err := s.Document(version)
+	if err != nil || made == nil {
+		return nil, err
+	}
+
+	return document.Encode("", []config.Document{made}, nil)
 }
 
 // EtcdDocument returns the document that narrows the addresses that etcd advertises: a [v1alpha1.Config] that holds only

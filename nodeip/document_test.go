@@ -40,6 +40,9 @@ func TestDocument(t *testing.T) {
 	_, err = subnets.Document(config.TalosVersion1_6)
 	require.EqualError(t, err, "talos version v1.6 is not supported: use one from v1.7 to v1.14")
 
+	_, err = subnets.Bytes(config.TalosVersion1_6)
+	require.Error(t, err)
+
 	// a newer Talos is taken as the newest
 	newer, err := subnets.Document(&config.VersionContract{Major: 1, Minor: 15})
 	require.NoError(t, err)
@@ -53,6 +56,10 @@ func TestNoSubnetsNoDocument(t *testing.T) {
 	require.NoError(t, err)
 	assert.Nil(t, document)
 	assert.Nil(t, nodeip.Subnets{}.EtcdDocument())
+
+	text, err := nodeip.Subnets{}.Bytes(nil)
+	require.NoError(t, err)
+	assert.Nil(t, text)
 }
 
 func TestEtcdDocument(t *testing.T) {

@@ -96,31 +96,6 @@ func ExampleNew_faults() {
 	// extra-arg --accept-routes: use accept-routes instead
 }
 
-// The ten lines that a program needs: an ExtensionServiceConfig from options. A golden test of its own holds the bytes still: they
-// change in a major version only.
-func Example_service() {
-	p, err := patch.New(patch.WithHostname("lab-1"), patch.WithAdvertiseTags("tag:k8s"), patch.WithoutNodeIP())
-	if err != nil {
-		fmt.Println(err)
-
-		return
-	}
-
-	text, err := p.Bytes()
-	fmt.Print(string(text), err)
-	// Output:
-	// apiVersion: v1alpha1
-	// kind: ExtensionServiceConfig
-	// name: tailscale
-	// environment:
-	//     - TS_AUTH_ONCE=true
-	//     - TS_STATE_DIR=/var/lib/tailscale
-	//     - TS_HOSTNAME=lab-1
-	//     - TS_ACCEPT_DNS=false
-	//     - TS_EXTRA_ARGS=--advertise-tags=tag:k8s --accept-routes=false
-	// <nil>
-}
-
 // Choices as data: defaults of a fleet, and what one node has instead.
 func ExampleWithSettings() {
 	defaults := patch.Settings{AdvertiseTags: []string{"tag:k8s"}, NoNodeIP: pointer.To(true)}

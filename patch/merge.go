@@ -10,6 +10,7 @@ import (
 
 	"github.com/siderolabs/go-pointer"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/document"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
@@ -72,8 +73,8 @@ func setField[T config.Document](m *merging, ours T, field func(T) any, path ...
 }
 
 // add appends a document.
-func (m *merging) add(document config.Document) error {
-	text, err := encode("", []config.Document{document}, nil)
+func (m *merging) add(ours config.Document) error {
+	text, err := document.Encode("", []config.Document{ours}, nil)
 	if err == nil {
 		m.edit.AddDocument(text)
 	}

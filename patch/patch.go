@@ -13,6 +13,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/document"
 )
 
 // Patch is a checked patch, made by [New]. It can be printed: the key in it is an [authkey.Key], which prints as [redacted].
@@ -119,7 +120,7 @@ func (p *Patch) encode(redacted bool) ([]byte, error) {
 		return nil, err
 	}
 
-	return encode(p.deletions(), documents, p.templates(redacted))
+	return document.Encode(p.deletions(), documents, writeTemplates(p.templates(redacted)))
 }
 
 // documents returns the documents of all features: the v1alpha1 config first, of which each may have a part.

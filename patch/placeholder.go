@@ -1,12 +1,17 @@
 package patch
 
 import (
+	"bytes"
+	"errors"
 	"net/netip"
 	"slices"
 	"strings"
 	"unicode"
 
+	"go.yaml.in/yaml/v4"
+
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/document"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -65,6 +70,23 @@ func (c *composer) placeholders(option string, list []string) (others, texts []s
 	return others, texts
 }
 
+// writeTemplates gives all texts with a template in them a style that writes the template letter by letter, whatever quotes are in it.
+func writeTemplates(templates []string) func(*yaml.Node) error {
+	if len(templates) == 0 {
+		return nil
+	}
+
+	return func(node *yaml.Node) error {
+		for _, template := range templates {
+			if err := writeTemplate(node, template); err != nil {
+				return err
+			}
+		}
+
+		return nil
+	}
+}
+
 // templates are the texts that the written patch has to hold as they were given.
 func (p *Patch) templates(redacted bool) []string {
 	if p.options.AuthKey.Kind() != authkey.KindPlaceholder {
@@ -90,4 +112,38 @@ func addressText(address netip.Addr) string {
 	}
 
 	return address.String()
+}
+
+// writeTemplate gives each text with the template in it the first style that writes the template as it is.
+func writeTemplate(node *yaml.Node, template string) error {
+	for _, child := range node.Content {
+		if err := writeTemplate(child, template); err != nil {
+			return err
+		}
+	}
+
+	if node.Kind != yaml.ScalarNode || !strings.Contains(node.Value, template) {
+		return nil
+	}
+
+	if address, err := netip.ParseAddr(node.Value); err == nil {
+		node.Value = addressText(address)
+	}
+
+	for _, style := range []yaml.Style{node.Style, yaml.DoubleQuotedStyle, yaml.LiteralStyle} {
+		var text bytes.Buffer
+
+		node.Style = style
+
+		stream, err := document.NewDumper(&text)
+		if err == nil {
+			err = errors.Join(stream.Dump([]*yaml.Node{node}), stream.Close())
+		}
+
+		if err != nil || strings.Contains(text.String(), template) {
+			return err
+		}
+	}
+
+	return nil
 }

@@ -1,12 +1,10 @@
-package patch
+// Package document writes Talos's typed documents as a patch needs them: what is not set is not there.
+package document
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
-	"net/netip"
-	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
@@ -15,10 +13,12 @@ import (
 	"go.yaml.in/yaml/v4"
 )
 
-// encode returns the documents as one YAML stream, separated by "---", after other text. The text of each is what Talos's own encoder makes
-// of it without comments, a test says; one stream for all takes less time than an encoder for each. Each of the templates that another tool
-// replaces stands in it letter by letter, whatever quotes are in it.
-func encode(before string, documents []config.Document, templates []string) ([]byte, error) {
+// Encode returns documents as one YAML stream, separated by "---", after other text. The text of each is what Talos's own
+// encoder makes of it without comments, less the fields that this writes although they are empty. One stream for all takes less time
+// than an encoder for each.
+//
+// Where edit is not nil, it may change the tree of each document before that is written.
+func Encode(before string, documents []config.Document, edit func(*yaml.Node) error) ([]byte, error) {
 	const usual = 2 << 10 // bytes: the stream is written in small pieces
 
 	var text bytes.Buffer
@@ -26,13 +26,13 @@ func encode(before string, documents []config.Document, templates []string) ([]b
 	text.Grow(len(before) + usual)
 	text.WriteString(before)
 
-	stream, err := newDumper(&text)
+	stream, err := NewDumper(&text)
 	if err != nil {
 		return nil, fmt.Errorf("encoding: %w", err)
 	}
 
 	for _, document := range documents {
-		value, err := encodable(document, templates)
+		value, err := encodable(document, edit)
 		if err == nil {
 			err = stream.Dump(value)
 		}
@@ -49,14 +49,14 @@ func encode(before string, documents []config.Document, templates []string) ([]b
 	return text.Bytes(), nil
 }
 
-// newDumper makes what writes documents. Lines are not folded, as by yaml.Marshal, which Talos's encoder calls.
-func newDumper(to io.Writer) (*yaml.Dumper, error) {
+// NewDumper makes what writes documents. Lines are not folded, as by yaml.Marshal, which Talos's encoder calls.
+func NewDumper(to io.Writer) (*yaml.Dumper, error) {
 	return yaml.NewDumper(to, yaml.WithV3Defaults(), yaml.WithLineWidth(-1))
 }
 
 // encodable returns what to encode for a document: the document itself, but for the v1alpha1 config and KubeAPIServerConfig. Those have
 // fields that are written out although they are empty, and a patch that has them says more than it means.
-func encodable(document config.Document, templates []string) (any, error) {
+func encodable(document config.Document, edit func(*yaml.Node) error) (any, error) {
 	isSparse := true
 
 	switch document.(type) {
@@ -65,7 +65,7 @@ func encodable(document config.Document, templates []string) (any, error) {
 		isSparse = false
 	}
 
-	if !isSparse && len(templates) == 0 {
+	if !isSparse && edit == nil {
 		return document, nil
 	}
 
@@ -78,47 +78,11 @@ func encodable(document config.Document, templates []string) (any, error) {
 		removeEmpty(node)
 	}
 
-	for _, template := range templates {
-		if err := writeTemplate(node, template); err != nil {
-			return nil, err
-		}
+	if edit != nil {
+		err = edit(node)
 	}
 
-	return node, nil
-}
-
-// writeTemplate gives each text with the template in it the first style that writes the template as it is.
-func writeTemplate(node *yaml.Node, template string) error {
-	for _, child := range node.Content {
-		if err := writeTemplate(child, template); err != nil {
-			return err
-		}
-	}
-
-	if node.Kind != yaml.ScalarNode || !strings.Contains(node.Value, template) {
-		return nil
-	}
-
-	if address, err := netip.ParseAddr(node.Value); err == nil {
-		node.Value = addressText(address)
-	}
-
-	for _, style := range []yaml.Style{node.Style, yaml.DoubleQuotedStyle, yaml.LiteralStyle} {
-		var text bytes.Buffer
-
-		node.Style = style
-
-		stream, err := newDumper(&text)
-		if err == nil {
-			err = errors.Join(stream.Dump([]*yaml.Node{node}), stream.Close())
-		}
-
-		if err != nil || strings.Contains(text.String(), template) {
-			return err
-		}
-	}
-
-	return nil
+	return node, err
 }
 
 // removeEmpty removes the entries of mappings that hold nothing: null, an empty string, an empty list or mapping.
