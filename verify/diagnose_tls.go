@@ -94,12 +94,14 @@ func (c Certificate) short() Certificate {
 	return c
 }
 
-// explainUnshown explains an outcome about certificates in a result that does not show them.
+// explainUnshown explains an outcome about certificates in a result that does not show them, as those of the Job.
 func explainUnshown(r Result) Finding {
-	finding := Finding{Code: CodeTLSUntrusted, Cause: orDefault(r.Detail, "the certificate is refused"), Next: []string{"look at what the server sends: openssl s_client -showcerts"}}
+	problem := Problem("")
+	if r.TLS != nil {
+		problem = r.TLS.Problem
+	}
 
-	switch {
-	case r.TLS != nil && r.TLS.Problem == ProblemMalformed:
+	if problem == ProblemMalformed {
 		return Finding{
 			Code: CodeTLSMalformed, Cause: "what the server sends in the handshake is refused here: " + strings.TrimPrefix(r.Detail, malformed),
 			Next: []string{
@@ -109,12 +111,27 @@ func explainUnshown(r Result) Finding {
 		}
 	}
 
-	switch r.Outcome {
-	case OutcomeTLSExpired:
-		finding.Code = CodeTLSExpired
-	case OutcomeTLSName:
+	if r.Outcome == OutcomeTLSName {
 		return explainTLSName(r)
-	case OutcomeTLSInvalid:
+	}
+
+	finding := Finding{
+		Code: CodeTLSUntrusted, Cause: orDefault(r.Detail, "the certificate is refused"),
+		Next: []string{
+			"see which certificate it is: talos-tsbridge verify " + printable.Word(r.Target) + " on a machine of the tailnet, or openssl s_client -showcerts",
+			"mend the server's chain before anybody's trust store",
+		},
+	}
+
+	switch {
+	case r.Outcome == OutcomeTLSExpired:
+		finding.Code = CodeTLSExpired
+	case problem == ProblemIncomplete:
+		finding.Code = CodeTLSChain
+		finding.Next = append(finding.Next, "let the server send its full chain, its own certificate first (often a file called fullchain.pem)")
+	case problem == ProblemUsage:
+		finding.Code = CodeTLSUsage
+	case r.Outcome == OutcomeTLSInvalid:
 		finding.Code = CodeTLSConstraints
 	}
 

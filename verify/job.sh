@@ -89,33 +89,94 @@ check_tcp() { # TARGET HOST PORT
   report "$1" tcp "$2" "$outcome" "$said" "\"port\":$3$address"
 }
 
+# openssl_reason TEXT: the reason in an error of OpenSSL, a number: from 1000 on they are the alerts of TLS
+openssl_reason() {
+  hex=$(printf '%s\n' "$1" | sed -n 's/.*error:[01][4A][0-9A-Fa-f]\{3\}\([0-9A-Fa-f]\{3\}\):.*/\1/p' | tail -n 1)
+  echo $((0x${hex:-0}))
+}
+
+alert_name() { # NUMBER
+  case $1 in
+    40) echo handshake_failure ;; 42) echo bad_certificate ;; 48) echo unknown_ca ;; 49) echo access_denied ;; 50) echo decode_error ;;
+    70) echo protocol_version ;; 71) echo insufficient_security ;; 80) echo internal_error ;; 112) echo unrecognized_name ;;
+    116) echo certificate_required ;; 120) echo no_application_protocol ;; *) echo "alert_$1" ;;
+  esac
+}
+
+# judge_certificate NUMBER: sets outcome and problem by OpenSSL's result of verifying
+judge_certificate() {
+  case $1 in
+    0 | 1) outcome=tls-name problem=name ;; # OpenSSL has nothing to say against it: it was curl, which compares the name
+    9) outcome=tls-expired problem=not-yet-valid ;;
+    10) outcome=tls-expired problem=expired ;;
+    18) outcome=tls-untrusted problem=self-signed ;;
+    26) outcome=tls-invalid problem=usage ;;
+    24 | 79) outcome=tls-invalid problem=not-an-authority ;;
+    25 | 34 | 47 | 48) outcome=tls-invalid problem=constraints ;;
+    66 | 67 | 68) outcome=tls-invalid problem=signature ;;
+    62 | 64) outcome=tls-name problem=name ;;
+    *) outcome=tls-untrusted problem=unknown-authority ;;
+  esac
+}
+
 check_https() { # TARGET HOST PORT URL [--resolve NAME:PORT:IP]
   target=$1 host=$2 port=$3 url=$4
   shift 4
   began=$(date +%s)
   # shellcheck disable=SC2086 # several options
-  said=$(curl -sS -o /dev/null --noproxy '*' --connect-timeout "$timeout" --max-time $((2 * timeout)) $curl_options "$@" \
-    -w '\nstatus %{http_code}, %{remote_ip}, TLS after %{time_appconnect} s, connected after %{time_connect} s' "$url" 2>&1)
+  said=$(curl -sSv -o /dev/null --noproxy '*' --connect-timeout "$timeout" --max-time $((2 * timeout)) $curl_options "$@" \
+    -w '\nstatus %{http_code}, %{remote_ip}, TLS after %{time_appconnect} s, connected after %{time_connect} s\nverify %{ssl_verify_result}\n' "$url" 2>&1)
   status=$?
   figures=$(printf '%s\n' "$said" | sed -n 's/^status /status /p' | tail -n 1)
-  said=$(printf '%s\n' "$said" | sed '/^status /d')
+  verified=$(printf '%s\n' "$said" | sed -n 's/^verify \([0-9]*\)$/\1/p' | tail -n 1)
+  case $said in *[Rr]'efused'*) refused=1 ;; *) refused= ;; esac
+  case $said in *'TLS handshake, Request CERT'*) asked=1 ;; *) asked= ;; esac
+  case $said in *'TLS handshake, Client hello'*) greeted=1 ;; *) greeted= ;; esac
+  said=$(printf '%s\n' "$said" | sed '/^status /d; /^verify /d; /^[*<>{} ]/d; /^[[:space:]]*$/d')
   code=$(printf '%s' "$figures" | sed -n 's/^status 0*\([0-9]*\).*/\1/p')
   address=$(printf '%s' "$figures" | sed -n 's/^status [0-9]*, \([0-9a-fA-F.:]*\),.*/\1/p')
-  case $figures in '' | *'connected after 0.000000 s'*) connected= ;; *) connected=1 ;; esac
+  # where a handshake fails, curl has forgotten when it was connected
+  case $figures in '' | *'connected after 0.000000 s'*) connected=$greeted ;; *) connected=1 ;; esac
   case $figures in '' | *'TLS after 0.000000 s'*) secured= ;; *) secured=1 ;; esac
+  reason=$(openssl_reason "$said")
+  problem='' alert='' needed=''
+  [ "$reason" -ge 1000 ] && alert=$((reason - 1000))
   case $status in
-    0) outcome=ok; reached=1; said=$figures ;;
+    0) outcome=ok ;;
     6) outcome=no-such-name; unnamed=1 ;;
-    7) case $said in *refused*) outcome=refused ;; *'timed out'*) outcome=timeout ;; *) outcome=unreachable ;; esac ;;
+    7) if [ -n "$refused" ]; then outcome=refused; else case $said in *'timed out'*) outcome=timeout ;; *) outcome=unreachable ;; esac fi ;;
     28) if [ -z "$connected" ]; then outcome=timeout; elif [ -z "$secured" ]; then outcome=tls-timeout; else outcome=no-http; fi ;;
-    35) case $said in *'wrong version'* | *'packet length'* | *'unknown protocol'*) outcome=not-tls ;; *eset* | *SSL_ERROR_SYSCALL*) outcome=closed ;; *) outcome=tls-refused ;; esac ;;
-    51) outcome=tls-name ;;
-    60) case $said in *expired* | *'not yet valid'*) outcome=tls-expired ;; *'subject name'* | *'not match'*) outcome=tls-name ;; *) outcome=tls-untrusted ;; esac ;;
-    52 | 55 | 56) outcome=no-http ;;
-    1 | 8) outcome=no-http ;;
-    *) outcome=failed ;;
+    35)
+      case $reason in
+        191 | 258 | 333) outcome=tls-version ;;    # no protocols available, unsupported protocol, legacy signature
+        156 | 198 | 252 | 267) outcome=not-tls ;;  # http request, packet length too long, unknown protocol, wrong version number
+        0 | 294) outcome=closed ;;                 # a reset, or an end without a word
+        *) outcome=tls-refused ;;
+      esac
+      ;;
+    51) outcome=tls-name problem=name ;;
+    60) judge_certificate "${verified:-20}" ;;
+    *) if [ -n "$connected" ]; then outcome=no-http; else outcome=failed; fi ;;
   esac
-  report "$target" https "$host" "$outcome" "$said" "\"port\":$port${address:+,\"address\":\"$address\"}${code:+,\"status\":$code}"
+  # a server that wants a certificate of the client is reached: it says so in the handshake, or after that of TLS 1.3
+  case $status in
+    16 | 35 | 52 | 55 | 56 | 92) if [ -n "$asked" ] && [ "$alert" != 80 ]; then outcome=ok needed=1; fi ;;
+  esac
+  # of its own authority alone, and nothing between that and the server's certificate
+  case $problem,$curl_options in
+    unknown-authority,*cacert*)
+      certificates=$(curl -sk -o /dev/null --noproxy '*' --max-time "$timeout" "$@" -w '%{num_certs}' "$url" 2> /dev/null)
+      [ "$certificates" = 1 ] && problem=missing-intermediate
+      ;;
+  esac
+  if [ "$outcome" = ok ]; then reached=1; said="${needed:+it wants a certificate of the client, }$figures"; fi
+  shown=
+  if [ -n "$connected" ]; then
+    case $host in *[!0-9.:]*) name=",\"serverName\":\"$host\"" ;; *) name= ;; esac
+    case $outcome$curl_options in ok*--insecure*) good=false ;; ok*) good=true ;; *) good=false ;; esac
+    shown="\"tls\":{\"chain\":[],\"verified\":$good$name${problem:+,\"problem\":\"$problem\"}${alert:+,\"alert\":\"$(alert_name "$alert")\"}${asked:+,\"clientCertificate\":true}${needed:+,\"clientCertificateNeeded\":true}}"
+  fi
+  report "$target" https "$host" "$outcome" "$said" "\"port\":$port${address:+,\"address\":\"$address\"}${code:+,\"status\":$code}${shown:+,$shown}"
 }
 
 check_dns() { # TARGET NAME SERVER

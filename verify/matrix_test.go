@@ -116,7 +116,7 @@ type matrixServer struct {
 
 const silentServer verify.Code = "silent"
 
-func matrixServers(t *testing.T, host string) ([]matrixServer, *x509.CertPool) {
+func matrixServers(t *testing.T, host string) ([]matrixServer, *x509.CertPool, *issued) {
 	t.Helper()
 
 	p := newPKI(t, host)
@@ -158,7 +158,7 @@ func matrixServers(t *testing.T, host string) ([]matrixServer, *x509.CertPool) {
 		{"wrong name", verify.CodeTLSName, with(chain(issue(t, p.intermediate, "db", -day, 90*day, forServer("db.example.com")), p.intermediate), nil)},
 		{"no certificate", verify.CodeTLSNoCertificate, serveTCP(t, sendAlert(80)).String()},
 		{"due for renewal", verify.CodeTLSExpires, with(chain(issue(t, p.intermediate, "vault", -80*day, 10*day, server), p.intermediate), nil)},
-	}, p.trusted
+	}, p.trusted, p.root
 }
 
 // matrixAddresses are one of each kind, and what a server that is silent there means, from the host, a pod, a node and
@@ -182,7 +182,7 @@ func TestMatrix(t *testing.T) {
 
 	const host, port = "vault.tail1234.ts.net", 8200
 
-	servers, trusted := matrixServers(t, host)
+	servers, trusted, _ := matrixServers(t, host)
 
 	var (
 		guard sync.Mutex
