@@ -20,6 +20,8 @@ type converge struct {
 	stage func(*Node, string)
 	// told is the stage that was told last.
 	told string
+	// before is the config on the node's disk, or the one that it is to be installed with.
+	before []byte
 
 	report *NodeReport
 }
@@ -95,7 +97,7 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 		return refuse(CodeConfig, tidy(err))
 	}
 
-	c.report.before, c.report.final = desired.before, desired.final
+	c.before, c.report.applied = desired.before, desired.applied
 
 	decided, refused := decide(state, desired, c.up.MoveNodeIP)
 	if refused != nil {
@@ -335,7 +337,7 @@ func (c *converge) persist(ctx context.Context, config []byte, stage string) err
 		return err
 	}
 
-	restarts := !maps.Equal(environmentOf(c.report.before), environmentOf(config)) || c.report.Sent > 1
+	restarts := !maps.Equal(environmentOf(c.before), environmentOf(config)) || c.report.Sent > 1
 
 	return c.await(ctx, before.Service.Last, restarts, environmentOf(config))
 }

@@ -119,7 +119,7 @@ func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *Refusal
 	case loginNeeded(inForce, environmentOf(d.final)):
 		made.action = ActionLogin
 		made.say("logs in again without a key, for what changes in " + strings.Join(changedVariables(inForce, environmentOf(d.final)), ", "))
-	case onlyKeyGoes(d):
+	case d.onlyKeyGoes():
 		made.action = ActionRemoveKey
 		made.say("is on the tailnet, and a key is in its config: the key is taken out")
 	case d.changed() || made.tried:
@@ -145,16 +145,6 @@ func (d *decision) say(line string) { d.says = append(d.says, line) }
 // that runs has to do.
 func joined(s *talosapi.State, environment map[string]string) bool {
 	return s.Service.Running() && (len(s.TailnetAddresses) > 0 || environment["TS_USERSPACE"] == "true")
-}
-
-func onlyKeyGoes(d *desired) bool {
-	if !hasKey(d.before) {
-		return false
-	}
-
-	without, err := withoutKey(d.before)
-
-	return err == nil && string(without) == string(d.final)
 }
 
 // extensionMissing says how the node gets the extension.

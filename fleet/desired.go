@@ -3,7 +3,6 @@ package fleet
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"reflect"
 	"slices"
 	"strings"
@@ -13,7 +12,6 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -23,8 +21,9 @@ type desired struct {
 	config   *patch.Config
 	// before is the config on the node's disk, or the one that the node is to be installed with.
 	before []byte
-	// final is the config that the node is to have in the end, without a key.
-	final []byte
+	// applied is what makes of it the config that the node is to have in the end, without a key, and final that config.
+	applied *patch.Applied
+	final   []byte
 }
 
 // desire applies the settings to a config. The config says the contract: what the file says of it is for configs that are
@@ -46,37 +45,44 @@ func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, err
 			return nil, errors.New("the key that is to be kept cannot be read: it is in a file of the service, or no key")
 		}
 
-		d.final, err = d.apply(settings)
-
-		return d, err
+		d.applied, err = d.apply(settings)
+	} else {
+		d.applied, err = d.applyWithoutKey(settings)
 	}
 
-	final, err := d.apply(settings)
 	if err != nil {
 		return nil, err
 	}
 
-	d.final, err = withoutKey(final)
+	d.final = d.applied.Bytes()
 
-	return d, err
+	return d, nil
 }
 
-func (d *desired) apply(settings patch.Settings) ([]byte, error) {
+// applyWithoutKey takes every way to log in out of the config, with the files that hold the secrets.
+func (d *desired) applyWithoutKey(settings patch.Settings) (*patch.Applied, error) {
+	return d.apply(settings, patch.WithoutAuthKey())
+}
+
+// apply applies the settings. Without a key in them, the config keeps its own.
+func (d *desired) apply(settings patch.Settings, more ...patch.Option) (*patch.Applied, error) {
 	if settings.AuthKey.IsZero() {
 		settings.AuthKeyMount = nil // there is nothing to put there
 	}
 
-	made, err := patch.New(patch.WithSettings(settings), patch.WithBase(d.config))
+	made, err := patch.New(append(more, patch.WithSettings(settings), patch.WithBase(d.config))...)
 	if err != nil {
 		return nil, err
 	}
 
-	applied, err := made.Apply(d.config)
-	if err != nil {
-		return nil, err
-	}
+	return made.Apply(d.config)
+}
 
-	return applied.Bytes(), nil
+// onlyKeyGoes reports whether the config differs from the final one by its key alone.
+func (d *desired) onlyKeyGoes() bool {
+	kept, err := d.apply(d.settings)
+
+	return err == nil && !kept.Changed() && d.changed()
 }
 
 // changed reports whether the node has anything else than what it is to have.
@@ -87,7 +93,12 @@ func (d *desired) withKey(key authkey.Key) ([]byte, error) {
 	settings := d.settings
 	settings.AuthKey = key
 
-	return d.apply(settings)
+	applied, err := d.apply(settings)
+	if err != nil {
+		return nil, err
+	}
+
+	return applied.Bytes(), nil
 }
 
 // login is the final config for one start of the service that logs in again on the state that the node has, which brings
@@ -100,12 +111,12 @@ func (d *desired) login() ([]byte, error) {
 		settings.ExtraArgs = append(slices.Clone(settings.ExtraArgs), resetArgument)
 	}
 
-	config, err := d.apply(settings)
+	applied, err := d.applyWithoutKey(settings)
 	if err != nil {
 		return nil, err
 	}
 
-	return withoutKey(config)
+	return applied.Bytes(), nil
 }
 
 // resetArgument lets tailscale up take flags away that it was given before; without it, it refuses to run.
@@ -209,74 +220,6 @@ func items(document *machineconfig.Document, field string) []*yaml.Node {
 	}
 
 	return resolvedItems
-}
-
-// hasKey reports whether a config holds a key for the service.
-func hasKey(config []byte) bool {
-	for name, value := range environmentOf(config) {
-		if secret.IsVariable(name) && value != "" {
-			return true
-		}
-	}
-
-	return false
-}
-
-// withoutKey takes the key of the service out of a config, and the file that it may be in.
-func withoutKey(config []byte) ([]byte, error) {
-	if !hasKey(config) {
-		return config, nil
-	}
-
-	file, err := machineconfig.Parse(config)
-	if err != nil {
-		return nil, err
-	}
-
-	document, edit := findService(file), file.Edit()
-	keyFiles := map[string]bool{}
-
-	for i, item := range items(document, environmentField) {
-		name, value, _ := strings.Cut(item.Value, "=")
-		if !secret.IsVariable(name) {
-			continue
-		}
-
-		edit.Remove(document, environmentField, i)
-
-		if path, ok := strings.CutPrefix(value, "file:"); ok {
-			keyFiles[path] = true
-		}
-	}
-
-	files, removed := items(document, filesField), 0
-
-	for i := range files {
-		if mount := document.Get(filesField, i, "mountPath"); mount != nil && keyFiles[mount.Value] {
-			edit.Remove(document, filesField, i)
-
-			removed++
-		}
-	}
-
-	if removed > 0 && removed == len(files) {
-		edit = file.Edit()
-
-		for i, item := range items(document, environmentField) {
-			if name, _, _ := strings.Cut(item.Value, "="); secret.IsVariable(name) {
-				edit.Remove(document, environmentField, i)
-			}
-		}
-
-		edit.Remove(document, filesField)
-	}
-
-	result, err := edit.Bytes()
-	if err == nil && hasKey(result) {
-		err = fmt.Errorf("the key of the service %s cannot be taken out of the machine config", patch.ServiceName)
-	}
-
-	return result, err
 }
 
 // loginNeeded reports whether the device has to log in again for the final config to be true of it: its arguments

@@ -27,7 +27,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, refuse(CodeConfig, tidy(err))
 	}
 
-	c.report.before, c.report.final = desired.before, desired.final
+	c.before, c.report.applied = desired.before, desired.applied
 
 	if refused := checkImage(state, desired.final); refused != nil {
 		c.report.Action = ActionRefuse

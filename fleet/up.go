@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
@@ -103,8 +104,8 @@ type NodeReport struct {
 	// Seconds is how long it took.
 	Seconds float64 `json:"seconds"`
 
-	// before and final are the configs of [NodeReport.Diff], with all their secrets.
-	before, final []byte
+	// applied is for [NodeReport.Diff], with all its secrets.
+	applied *patch.Applied
 }
 
 // Report is how it went with all nodes, in the order of the plan.

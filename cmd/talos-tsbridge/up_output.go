@@ -131,12 +131,7 @@ func writeUpDetails(to io.Writer, node fleet.NodeReport, flags *upFlags) {
 	}
 
 	if flags.diff && planned {
-		diff, err := node.Diff()
-		if err != nil {
-			diff = err.Error() + "\n"
-		}
-
-		_, _ = fmt.Fprint(to, indented(diff))
+		_, _ = fmt.Fprint(to, indented(node.Diff()))
 	}
 }
 
