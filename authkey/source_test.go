@@ -156,6 +156,7 @@ func TestSourceExec(t *testing.T) {
 		"cat '" + file + "' '" + file + "'":                                 "line break",
 		`sh -c 'echo "Vault is unsealed EXAMPLE"; cat "$0"' '` + file + "'": "contains a blank",
 		"true":                       "empty",
+		"echo '<nil>'":               "finds nothing",
 		"cat '" + file + ".missing'": `program "cat" failed`,
 		"yes EXAMPLE":                "more than 4096 bytes",
 	} {

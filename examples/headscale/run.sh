@@ -4,7 +4,7 @@
 set -eu
 : "${TAILSCALE_BASE_URL:=https://headscale.example.com}"
 export TAILSCALE_BASE_URL
-talos-tsbridge --auth-key mint \
+talos-tsbridge --auth-key mint --key-tags tag:k8s \
 	--login-server https://headscale.example.com \
 	--hostname lab-worker-1 \
 	--node-ip-subnet 192.168.1.0/24

@@ -54,7 +54,7 @@ func TestUnresolved(t *testing.T) {
 
 	for _, text := range []string{
 		"op://homelab/ts/key", "ref+vault://x", "vault:secret/x#y", "arn:aws:ssm:x", "ENC[AES256_GCM,data:x]", "${KEY}", "a$(cat x)", "{{ key }}",
-		"https://example.com", "TS_AUTHKEY=x", "export KEY=x",
+		"https://example.com", "TS_AUTHKEY=x", "export KEY=x", "<nil>", "null", "None", "undefined",
 	} {
 		assert.NotEmpty(t, secret.Unresolved(text), text)
 	}

@@ -1,6 +1,7 @@
 package secret
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
@@ -16,6 +17,8 @@ func Unresolved(text string) string {
 	}
 
 	switch {
+	case slices.ContainsFunc(nothing, func(word string) bool { return strings.EqualFold(text, word) }):
+		return "what a program prints where it finds nothing"
 	case address().MatchString(text):
 		return "a URL"
 	case assignment().MatchString(text):
@@ -35,6 +38,9 @@ var signs = []struct{ prefix, anywhere, name string }{
 	{"", "$(", "a command that nothing ran"},
 	{"", "{{", "a template that nothing rendered"},
 }
+
+// nothing are the words that programs print, with exit code 0, for a value that is not there: vals, jq, yq, templates.
+var nothing = []string{"<nil>", "nil", "null", "(null)", "none", "undefined", "<no value>"}
 
 var address = lazyregexp.New(`^[a-z][a-z0-9+.-]*://`)
 
