@@ -215,19 +215,39 @@ func (p *program) readSchematic(ctx context.Context, path string) (text []byte, 
 // askNode asks the node what it runs.
 func (f *schematicFlags) askNode(ctx context.Context) (nodeimage.Image, error) {
 	if f.insecure {
-		ctx, cancel := context.WithTimeout(ctx, f.timeout)
-		defer cancel()
-
-		node, err := talosapi.Maintenance(ctx, f.fromNode)
-		if err != nil {
-			return nodeimage.Image{}, err
-		}
-
-		defer func() { _ = node.Close() }() // nothing is lost with it
-
-		return nodeimage.Read(ctx, node.Machinery())
+		return f.askWaitingNode(ctx)
 	}
 
+	image, err := f.askClusterNode(ctx)
+	if err != nil {
+		const soon = 2 * time.Second // one that waits answers at once
+
+		ctx, cancel := context.WithTimeout(ctx, soon)
+		defer cancel()
+
+		if _, waits := f.askWaitingNode(ctx); waits == nil {
+			return image, errors.New("it waits for its first config, and has no credentials to be asked with: add --insecure")
+		}
+	}
+
+	return image, err
+}
+
+func (f *schematicFlags) askWaitingNode(ctx context.Context) (nodeimage.Image, error) {
+	ctx, cancel := context.WithTimeout(ctx, f.timeout)
+	defer cancel()
+
+	node, err := talosapi.Maintenance(ctx, f.fromNode)
+	if err != nil {
+		return nodeimage.Image{}, err
+	}
+
+	defer func() { _ = node.Close() }() // nothing is lost with it
+
+	return nodeimage.Read(ctx, node.Machinery())
+}
+
+func (f *schematicFlags) askClusterNode(ctx context.Context) (nodeimage.Image, error) {
 	talos, err := talosapi.Connect(ctx, talosapi.Connection(f.talos.connection([]string{f.fromNode})))
 	if err != nil {
 		return nodeimage.Image{}, err
