@@ -32,32 +32,30 @@ echo "$*" >> "$SEEN"
 `), 0o700)) //nolint:gosec // it is run
 
 	faults, seen := filepath.Join(folder, "faults"), filepath.Join(folder, "seen")
+	snippets := map[string]string{} // and a document that each stands in
 
 	for name, text := range documents(t) {
-		var snippets []string
-
 		for _, match := range markedBlock.FindAllStringSubmatch(text, -1) {
-			snippets = append(snippets, match[1])
+			snippets[match[1]] = name
 		}
 
 		for _, match := range inline.FindAllStringSubmatch(text, -1) {
 			// in a table a pipe is escaped; dots and capitals stand for something
-			snippet := strings.NewReplacer(`\|`, "|", " ...", "", " KEY ", " ").Replace(match[1])
-			snippets = append(snippets, snippet)
+			snippets[strings.NewReplacer(`\|`, "|", " ...", "", " KEY ", " ").Replace(match[1])] = name
 		}
+	}
 
-		for _, snippet := range snippets {
-			require.NoError(t, os.RemoveAll(faults))
+	for snippet, name := range snippets {
+		require.NoError(t, os.RemoveAll(faults))
 
-			shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", snippet)
-			shell.Dir = folder
-			shell.Env = []string{"PATH=" + bin, "PROGRAM=" + binary, "FAULTS=" + faults, "SEEN=" + seen}
-			_ = shell.Run() // what else stands there is not found
+		shell := exec.CommandContext(t.Context(), "/bin/sh", "-c", snippet)
+		shell.Dir = folder
+		shell.Env = []string{"PATH=" + bin, "PROGRAM=" + binary, "FAULTS=" + faults, "SEEN=" + seen}
+		_ = shell.Run() // what else stands there is not found
 
-			said, err := os.ReadFile(faults)
-			if err == nil {
-				assert.Fail(t, "no such command", "%s: %s", name, said)
-			}
+		said, err := os.ReadFile(faults)
+		if err == nil {
+			assert.Fail(t, "no such command", "%s: %s", name, said)
 		}
 	}
 

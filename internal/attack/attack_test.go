@@ -27,8 +27,8 @@ var (
 	binary   = flag.String("attack.binary", "", "the program; default: it is built")
 )
 
-// hang is how long a run may take.
-const hang = time.Minute
+// hang is how long a run may take, on a machine that has much else to do.
+const hang = 4 * time.Minute
 
 // tally counts what went wrong in an area.
 type tally struct {
