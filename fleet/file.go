@@ -25,7 +25,8 @@ type File struct {
 	Defaults patch.Settings `yaml:",inline"`
 	// Key says where the nodes' keys come from. Default: as the command line finds one.
 	Key *Key `yaml:"authKey,omitempty"`
-	// StaticHostsFrom are tags whose devices every node gets static hosts for.
+	// StaticHostsFrom are tags whose devices every node gets static hosts for. [File.Plan] sends nothing, so it does not look
+	// for them: Client.DevicesTagged of package tailnet does, and what its StaticHosts makes of them goes into PlanOptions.Over.
 	StaticHostsFrom []string `yaml:"staticHostsFrom,omitempty"`
 	// Nodes are in the order of the file.
 	Nodes []Node `yaml:"nodes"`

@@ -222,3 +222,31 @@ func routesOf(answer tailscale.Device, texts []string) ([]netip.Prefix, error) {
 
 	return routes, nil
 }
+
+// StaticHosts returns the addresses of devices by their names in MagicDNS, whole and short: what static hosts of a node are
+// made of, as patch.Settings has them. A server that shows no domain, as Headscale does not, leaves short names alone, unless
+// the domain of the tailnet is given.
+func StaticHosts(devices []Device, domain string) map[string][]string {
+	hosts := map[string][]string{}
+	domain = strings.Trim(domain, ".")
+
+	for _, device := range devices {
+		addresses := make([]string, 0, len(device.Addresses))
+		for _, address := range device.Addresses {
+			addresses = append(addresses, address.String())
+		}
+
+		name := device.Name
+		if !strings.Contains(name, ".") && domain != "" {
+			name += "." + domain
+		}
+
+		hosts[name] = addresses
+
+		if short := device.ShortName(); short != "" {
+			hosts[short] = addresses
+		}
+	}
+
+	return hosts
+}

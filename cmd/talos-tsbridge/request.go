@@ -50,8 +50,8 @@ func (p *program) newRequest(ctx context.Context, flags *patchFlags, target *pat
 		return nil, err
 	}
 
-	if hosts.options != nil {
-		r.options = append(r.options, hosts.options...)
+	if hosts.hosts != nil {
+		r.options = append(r.options, hosts.options()...)
 
 		notes, faults = r.check()
 		if err := errors.Join(faults...); err != nil {

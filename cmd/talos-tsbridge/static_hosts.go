@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
@@ -15,10 +16,8 @@ import (
 
 // lookedUp is the static hosts that were looked up.
 type lookedUp struct {
-	options []patch.Option
-	notes   []string
-	// hosts are what the options set.
 	hosts map[string][]string
+	notes []string
 }
 
 // over returns static hosts with those that were looked up beside them; the ones that are given count.
@@ -33,13 +32,14 @@ func (l lookedUp) over(given map[string][]string) map[string][]string {
 	return all
 }
 
-func (l *lookedUp) add(name string, addresses []string) {
-	if l.hosts == nil {
-		l.hosts = map[string][]string{}
+// options are the options of a patch with the hosts.
+func (l lookedUp) options() []patch.Option {
+	var options []patch.Option
+	for _, name := range slices.Sorted(maps.Keys(l.hosts)) {
+		options = append(options, patch.WithStaticHost(name, l.hosts[name]...))
 	}
 
-	l.hosts[name] = addresses
-	l.options = append(l.options, patch.WithStaticHost(name, addresses...))
+	return options
 }
 
 // staticHosts looks up the devices that the flags ask for, by their name in MagicDNS and the short one.
@@ -50,7 +50,7 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 
 	tags, err := tailaddr.ParseTags(flags.staticHostsFrom)
 	if err != nil {
-		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
+		return lookedUp{}, usagef("--static-hosts-from: %w", err)
 	}
 
 	list := strings.Join(tags, ",")
@@ -59,50 +59,29 @@ func (p *program) staticHosts(ctx context.Context, flags *patchFlags) (lookedUp,
 		return lookedUp{notes: []string{"dry run: the devices with " + list + " were not looked up, their static hosts are missing"}}, nil
 	}
 
-	client, err := tailnet.FromEnv(p.environment.lookup)
+	client, err := p.readyClient(ctx, tailnetFlags{flags.key.tailnet, flags.quiet})
 	if err != nil {
-		return lookedUp{}, usageError{fmt.Errorf("static-hosts-from: %w", err)}
+		return lookedUp{}, fmt.Errorf("static hosts of %s: %w", list, err)
 	}
 
 	found, err := client.DevicesTagged(ctx, tags...)
 	if err != nil {
-		return lookedUp{}, fmt.Errorf("static-hosts-from: %w", err)
+		return lookedUp{}, fmt.Errorf("static hosts of %s: %w", list, err)
 	}
 
-	var (
-		result  lookedUp
-		names   []string
-		isWhole = true
-		domain  = strings.Trim(pointer.SafeDeref(flags.settings.MagicDNSDomain), ".")
-	)
-
+	names := make([]string, 0, len(found))
 	for _, device := range found {
-		addresses := make([]string, 0, len(device.Addresses))
-		for _, address := range device.Addresses {
-			addresses = append(addresses, address.String())
-		}
-
-		name := device.Name
-		if !strings.Contains(name, ".") && domain != "" {
-			name += "." + domain
-		}
-
-		isWhole = isWhole && strings.Contains(name, ".")
-		names = append(names, name)
-		result.add(name, addresses)
-
-		if short := device.ShortName(); short != "" {
-			result.add(short, addresses)
-		}
+		names = append(names, device.Name)
 	}
 
-	result.notes = []string{fmt.Sprintf("static hosts of %s: %s; when one of them is registered anew, run talos-tsbridge with --static-hosts-from %s again",
+	domain := pointer.SafeDeref(flags.settings.MagicDNSDomain)
+	notes := []string{fmt.Sprintf("static hosts of %s: %s; when one of them is registered anew, run talos-tsbridge with --static-hosts-from %s again",
 		list, strings.Join(names, ", "), list)}
 
-	if !isWhole {
-		result.notes = append(result.notes, "static hosts: the server shows no domain, as Headscale does not, so they have short names alone: "+
+	if domain == "" && slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(name, ".") }) {
+		notes = append(notes, "static hosts: the server shows no domain, as Headscale does not, so they have short names alone: "+
 			"--magicdns-domain gives them whole ones")
 	}
 
-	return result, nil
+	return lookedUp{hosts: tailnet.StaticHosts(found, domain), notes: notes}, nil
 }

@@ -80,9 +80,9 @@ func TestStaticHostsFromFaults(t *testing.T) {
 	}{
 		"no credentials": {
 			args: []string{"--static-hosts-from", "vault"}, env: "none", code: exitUsage,
-			want: "error: static-hosts-from: no Tailscale API credentials: set TAILSCALE_API_KEY",
+			want: "error: static hosts of tag:vault: no Tailscale API credentials: set TAILSCALE_API_KEY",
 		},
-		"no tag":        {args: []string{"--static-hosts-from", "no_good"}, code: exitUsage, want: `error: static-hosts-from: "no_good" is not a tag`},
+		"no tag":        {args: []string{"--static-hosts-from", "no_good"}, code: exitUsage, want: `error: --static-hosts-from: "no_good" is not a tag`},
 		"no device":     {args: []string{"--static-hosts-from", "valt"}, code: exitFailed, want: "none in the tailnet has tag:valt", asked: 1},
 		"other faults":  {args: []string{"--static-hosts-from", "vault", "--role", "x"}, code: exitUsage, want: `role "x" is unknown`},
 		"dry run":       {args: []string{"--static-hosts-from", "vault", "--dry-run"}, code: exitDone, want: "note: dry run: the devices with tag:vault were not looked up"},
