@@ -255,7 +255,10 @@ func (c Choice) Set(s *Settings, text string) error {
 	case *map[string]string:
 		name, value, ok := strings.Cut(text, "=")
 		if !ok {
-			return c.fault("%s has no value: write NAME=VALUE, or NAME= for an empty one", quote.Value(text))
+			form := valueName(c.Help)
+			before, _, _ := strings.Cut(form, "=")
+
+			return c.fault("%s has no value: write %s, or %s= for an empty one", quote.Value(text), form, before)
 		}
 
 		if _, twice := (*field)[name]; twice {
@@ -273,6 +276,14 @@ func (c Choice) Set(s *Settings, text string) error {
 	}
 
 	return nil
+}
+
+// valueName returns the word of a help text that stands in backquotes.
+func valueName(help string) string {
+	_, rest, _ := strings.Cut(help, "`")
+	name, _, _ := strings.Cut(rest, "`")
+
+	return name
 }
 
 func (c Choice) fault(format string, args ...any) Fault {

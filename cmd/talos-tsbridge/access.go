@@ -46,7 +46,13 @@ changes no exit code: the context is for talosctl, and many clusters have that A
 		Example: `  talos-tsbridge access --context lab-tailnet
   talosctl --context lab-tailnet version`,
 		Args: noArguments,
-		RunE: func(cmd *cobra.Command, _ []string) error { return p.access(cmd.Context(), flags) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := checkRanges(cmd.Flags()); err != nil {
+				return err
+			}
+
+			return p.access(cmd.Context(), flags)
+		},
 	}
 
 	bind := cmd.Flags()
@@ -57,7 +63,7 @@ changes no exit code: the context is for talosctl, and many clusters have that A
 	bind.StringVar(&flags.newContext, "context", "", "`name` of the context to make (default: that of the present one, with -tailnet)")
 	bind.StringVar(&flags.context, "from-context", "", "`name` of the context that works today (default: the current one)")
 	flags.bindTalosconfig(bind)
-	bind.DurationVar(&flags.timeout, "timeout", verify.DefaultTimeout, "`time` that an endpoint may take to answer")
+	bindSpan(bind, &flags.timeout, "timeout", verify.DefaultTimeout, "`time` that an endpoint may take to answer")
 	bind.BoolVar(&flags.dryRun, "dry-run", false, "try the endpoints, and leave the talosconfig as it is")
 
 	return cmd

@@ -54,14 +54,14 @@ func (p *program) openConfig(ctx context.Context, file string, inPlace bool) (*c
 
 // readBase reads the machine config of --base.
 func (p *program) readBase(ctx context.Context, file string) (*patch.Config, error) {
-	text, err := p.readInput(ctx, "base", file)
+	text, err := p.readInput(ctx, "--base", file)
 	if err != nil {
 		return nil, err
 	}
 
 	config, err := parseConfig(text)
 
-	return config, named(ctx, "base", err)
+	return config, named(ctx, "--base", err)
 }
 
 func (s *configSource) writeBack(ctx context.Context, text []byte) error {

@@ -50,7 +50,7 @@ func destinationOf(output string) (destination, error) {
 	}
 
 	if descriptor == stdinDescriptor || !isWritable(descriptor) {
-		return destination{}, usagef("output %s cannot be written to: it is not open for writing", output)
+		return destination{}, usagef("--output %s cannot be written to: it is not open for writing", output)
 	}
 
 	return destination{descriptor: descriptor}, nil
@@ -107,11 +107,11 @@ func (p *program) writeTo(ctx context.Context, to destination, text []byte) erro
 	case err == nil && !info.IsDir() && !info.Mode().IsRegular():
 		return writeDevice(ctx, to.path, text)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("output: %w", err)
+		return fmt.Errorf("--output: %w", err)
 	}
 
 	if err := atomicfile.Write(to.path, text, ownerOnly); err != nil {
-		return fmt.Errorf("output: %w", err)
+		return fmt.Errorf("--output: %w", err)
 	}
 
 	return nil
@@ -121,7 +121,7 @@ func (p *program) writeDescriptor(ctx context.Context, descriptor int, text []by
 	name, w := "standard output", p.stdout
 
 	if descriptor != stdoutDescriptor {
-		name = fmt.Sprintf("output: /dev/fd/%d", descriptor)
+		name = fmt.Sprintf("--output /dev/fd/%d", descriptor)
 
 		file, err := duplicate(descriptor)
 		if err != nil {
@@ -149,10 +149,10 @@ func named(ctx context.Context, name string, err error) error {
 func writeDevice(ctx context.Context, path string, text []byte) (err error) {
 	file, err := ctxio.OpenWriter(ctx, path)
 	if err != nil {
-		return named(ctx, "output", err)
+		return named(ctx, "--output", err)
 	}
 
 	defer func() { err = errors.Join(err, file.Close()) }()
 
-	return named(ctx, "output", ctxio.Write(ctx, file, text))
+	return named(ctx, "--output", ctxio.Write(ctx, file, text))
 }

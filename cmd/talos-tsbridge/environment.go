@@ -97,12 +97,26 @@ func (e environment) applyTo(cmd *cobra.Command) (notes []string, err error) {
 
 		for _, value := range values {
 			if cmd.Flags().Set(flag.Name, value) != nil {
-				faults = append(faults, usagef("variable %s is not a %s", variableOf(flag), flag.Value.Type()))
+				faults = append(faults, usagef("variable %s is not a %s", variableOf(flag), kindOf(flag)))
 			}
 		}
+
+		_ = cmd.Flags().SetAnnotation(flag.Name, byVariable, nil) // the flag exists
 	})
 
 	return notes, errors.Join(faults...)
+}
+
+// byVariable is the annotation of flags that variables have set.
+const byVariable = "set by a variable"
+
+// isGiven reports whether a flag itself is given, and not only its variable: that may be set for other commands, so that it is
+// no fault where it has no effect.
+func isGiven(flags *pflag.FlagSet, name string) bool {
+	flag := flags.Lookup(name)
+	_, isVariable := flag.Annotations[byVariable]
+
+	return flag.Changed && !isVariable
 }
 
 // isRepeatable reports whether each further use of the flag adds to it.

@@ -56,6 +56,10 @@ a key: the same command can run again.`,
 		},
 		ValidArgsFunction: p.completeCommand,
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := checkRanges(cmd.Flags()); err != nil {
+				return err
+			}
+
 			if bridge.file != "" {
 				return p.execFleet(cmd.Context(), flags, cmd.Flags(), bridge.file, parallel, args)
 			}
@@ -68,7 +72,7 @@ a key: the same command can run again.`,
 	flags.bindBase(cmd)
 	flags.key.bindReplace(cmd)
 	bridge.bindFile(cmd, "run the command once for each node in this bridge `file`, with the node's {{.Name}}, {{.Address}} and {{.Role}} in its arguments")
-	cmd.Flags().IntVar(&parallel, "parallel", 1, "with -f: `number` of nodes to run the command for at a time")
+	bindParallel(cmd.Flags(), &parallel, 1, "with -f: `number` of nodes to run the command for at a time")
 
 	for _, useless := range []string{"output", "redact"} {
 		if err := cmd.Flags().MarkHidden(useless); err != nil {

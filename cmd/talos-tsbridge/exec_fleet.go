@@ -50,7 +50,7 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 	}
 
 	summary, err := fleet.Run(ctx, plan.Plan, command, fleet.RunOptions{
-		Keys: plan.keys, Parallel: max(1, parallel), OnNode: p.reportExit,
+		Keys: plan.keys, Parallel: parallel, OnNode: p.reportExit,
 	})
 	p.noteOnRun(summary, flags.quiet)
 

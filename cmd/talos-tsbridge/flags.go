@@ -51,7 +51,7 @@ func (f *patchFlags) bindSettings(cmd *cobra.Command) {
 	flags.SortFlags = false
 
 	flags.StringVar(&f.authKey, "auth-key", "",
-		"`source` of the auth key: "+authkey.SourceUsage+"\n(default: env if TS_AUTHKEY is set, mint if API credentials are)")
+		"`source` of the auth key:\n"+strings.ReplaceAll(authkey.SourceUsage, "), ", "),\n")+"\n(default: env if TS_AUTHKEY is set, mint if API credentials are)")
 	flags.BoolVar(&f.allowClientSecret, "allow-client-secret", false,
 		"accept an OAuth client secret as the key: long-lived, and on every node")
 	f.key.bind(cmd)

@@ -28,8 +28,10 @@ what they are: names, roles, addresses, and what their configs say of the tailne
   talos-tsbridge init --from-nodes -n 192.168.1.10,192.168.1.11`,
 		Args: noArguments,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if !fromNodes && talos.looksAtNodes() {
-				return usagef("the nodes are asked with --from-nodes: add it, or leave the flags of the talosconfig out")
+			for _, name := range []string{"nodes", "endpoints", "talosconfig", "context"} {
+				if !fromNodes && isGiven(cmd.Flags(), name) {
+					return usagef("--%s is for asking nodes: add --from-nodes, or leave it out", name)
+				}
 			}
 
 			return p.init(cmd.Context(), bridge.file, fromNodes, &talos)

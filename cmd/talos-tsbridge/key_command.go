@@ -132,7 +132,7 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 				return usagef("%s needs the ID of a key, which talos-tsbridge prints when it mints one, or --unused", cmd.CommandPath())
 			case len(args) > 0 && unused:
 				return usagef("%s takes IDs of keys or --unused, not both", cmd.CommandPath())
-			case len(args) > 0 && (yes || olderThan != 0):
+			case len(args) > 0 && (yes || isGiven(cmd.Flags(), "older-than")):
 				return usagef("--yes and --older-than go with --unused")
 			}
 
@@ -149,9 +149,8 @@ func (p *program) keyRevokeCommand() *cobra.Command {
 
 	cmd.Flags().SortFlags = false
 	cmd.Flags().BoolVar(&unused, "unused", false, "show the keys that key list shows, and with --yes revoke them")
-	cmd.Flags().Var((*expiryFlag)(&olderThan), "older-than", "with --unused: only keys that were made before this `duration`, such as 1h")
+	cmd.Flags().Var((*expiryFlag)(&olderThan), "older-than", "with --unused: only keys that were made longer ago than this `duration`, such as 1h")
 	cmd.Flags().BoolVar(&yes, "yes", false, "with --unused: revoke them, and do not only show them")
-	bindDescription(cmd, &flags.description)
 	flags.bind(cmd)
 
 	return cmd

@@ -40,12 +40,17 @@ func (f *keyFlags) bind(cmd *cobra.Command) {
 
 	flags.StringVar(&f.tags, "key-tags", "",
 		"tags of a minted key, a comma-separated `list`, where they are not those of --advertise-tags: a node gets them without asking, as Headscale wants it")
-	f.expiry = mint.DefaultExpiry
+
+	if f.expiry == 0 {
+		f.expiry = mint.DefaultExpiry
+	}
+
 	flags.Var((*expiryFlag)(&f.expiry), "key-expiry", "how long a minted key can register a node, a `duration` from 1m to 90d")
 	flags.BoolVar(&f.reusable, "key-reusable", false, "mint a key for any number of nodes (default: for one)")
 	flags.BoolVar(&f.ephemeral, "key-ephemeral", false, "mint a key whose nodes are deleted from the tailnet soon after they go offline")
 	flags.BoolVar(&f.preauthorized, "key-preauthorized", true, "mint a key whose nodes need no approval")
-	bindDescription(cmd, &f.description)
+	flags.StringVar(&f.description, "key-description", mint.DefaultDescription,
+		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", mint.MaxDescription))
 	flags.StringVar(&f.tailnet, "tailnet", "", "`name` of the tailnet to mint a key in (default: TAILSCALE_TAILNET, or the credential's own)")
 }
 
@@ -53,29 +58,6 @@ func (f *keyFlags) bind(cmd *cobra.Command) {
 func (f *keyFlags) bindReplace(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.replace, "replace-device", false,
 		"before a key is minted, remove the offline device with the name of --hostname and the tags of the key, so that the node gets the name back")
-}
-
-// bindDescription binds the flag for the description by which minted keys are found.
-func bindDescription(cmd *cobra.Command, description *string) {
-	cmd.Flags().StringVar(description, "key-description", mint.DefaultDescription,
-		fmt.Sprintf("`text` shown with a minted key: at most %d letters, digits, hyphens and spaces", mint.MaxDescription))
-}
-
-// expiryFlag is a duration that may be given in days.
-type expiryFlag time.Duration
-
-func (e *expiryFlag) Set(text string) error {
-	expiry, err := mint.ParseExpiry(text)
-	*e = expiryFlag(expiry)
-
-	return err
-}
-
-func (e *expiryFlag) String() string { return time.Duration(*e).String() }
-
-// Type is how errors name what the flag takes.
-func (e *expiryFlag) Type() string {
-	return "duration: write minutes, hours or days, such as 15m, 24h or 90d"
 }
 
 // keyRequest is a key that is asked for.

@@ -18,6 +18,11 @@ type leftoverFlags struct {
 	description string
 }
 
+func (f *leftoverFlags) bind(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.description, "key-description", mint.DefaultDescription, "only keys that were minted with this `text` as their description")
+	f.tailnetFlags.bind(cmd)
+}
+
 func (p *program) keyListCommand() *cobra.Command {
 	var (
 		flags leftoverFlags
@@ -43,7 +48,6 @@ func (p *program) keyListCommand() *cobra.Command {
 	}
 
 	cmd.Flags().SortFlags = false
-	bindDescription(cmd, &flags.description)
 	bindForm(cmd, &form)
 	flags.bind(cmd)
 

@@ -99,8 +99,8 @@ the kubelet (and etcd) on the node's LAN address.
 The patch goes to standard output and nothing else does; notes and errors go to standard error.
 
 A flag can be given as a variable too: --advertise-tags as TSBRIDGE_ADVERTISE_TAGS. Flags that can be repeated take one value a line
-there. A variable that is empty counts as not given. --output and --in-place, and what means different things to two commands,
---from and --image, have no variable.`
+there. A variable that is empty counts as not given. What aims or confirms a single run has none (--output, --format, --in-place,
+--unset, --yes, --force), and neither has what means different things to two commands (--from, --image).`
 
 const examples = `  export TS_AUTHKEY=tskey-auth-...
   talos-tsbridge --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24 |
@@ -119,11 +119,11 @@ func flagError(cmd *cobra.Command, err error) error {
 			return usageError{fault}
 		}
 
-		return usagef("flag --%s: %s is not a %s", flag.Name, quote.Value(invalid.GetValue()), flag.Value.Type())
+		return usagef("--%s %s is not a %s", flag.Name, quote.Value(invalid.GetValue()), kindOf(flag))
 	}
 
 	if missing, ok := errors.AsType[*pflag.ValueRequiredError](err); ok {
-		return usagef("flag --%s needs a value", missing.GetFlag().Name)
+		return usagef("--%s needs a value", missing.GetFlag().Name)
 	}
 
 	if unknown, ok := errors.AsType[*pflag.NotExistError](err); ok {
@@ -145,12 +145,17 @@ func noArguments(cmd *cobra.Command, args []string) error {
 	}
 
 	cmd.SuggestionsMinimumDistance = 2
+	name := quote.Value(args[0])
 
 	if suggestions := cmd.SuggestionsFor(args[0]); len(suggestions) > 0 {
-		return usagef("unknown command %s: did you mean %s", quote.Value(args[0]), strings.Join(suggestions, " or "))
+		return usagef("unknown command %s: did you mean %s", name, strings.Join(suggestions, " or "))
 	}
 
-	return usagef("unexpected argument %s: %s takes flags only", quote.Value(args[0]), cmd.CommandPath())
+	if cmd.HasAvailableSubCommands() {
+		return usagef("unknown command %s: %s --help lists the commands", name, cmd.CommandPath())
+	}
+
+	return usagef("unexpected argument %s: %s takes flags only", name, cmd.CommandPath())
 }
 
 // report writes an error, a line for each fault. A command that failed has said why.

@@ -69,7 +69,7 @@ already stays, in its order, and tailscale comes in. A node that waits for its f
 	set.BoolVar(&flags.secureBoot, "secureboot", false, "with --image: the image for SecureBoot; with --from-node: as the node was booted")
 	set.StringVar(&flags.factory, "factory", imagefactory.DefaultHost, "`host` of the Image Factory, or of a mirror of its registry, with an optional port and path")
 	flags.talos.bindConnection(set)
-	set.DurationVar(&flags.timeout, "timeout", nodes.DefaultTimeout, "with --from-node: how `long` the node may take to answer")
+	bindSpan(set, &flags.timeout, "timeout", nodes.DefaultTimeout, "with --from-node: `time` that the node may take to answer")
 	bindQuiet(cmd, &flags.quiet)
 
 	return cmd
@@ -142,7 +142,7 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 
 // check refuses flags that do not go together.
 func (f *schematicFlags) check(cmd *cobra.Command) (imagefactory.Factory, error) {
-	var faults []error
+	faults := []error{checkRanges(cmd.Flags())}
 
 	if f.id && f.image {
 		faults = append(faults, errors.New("--id or --image, not both"))
@@ -157,13 +157,17 @@ func (f *schematicFlags) check(cmd *cobra.Command) (imagefactory.Factory, error)
 	}
 
 	for _, name := range []string{"endpoints", "talosconfig", "context"} {
-		if f.insecure && cmd.Flags().Changed(name) {
+		if f.insecure && isGiven(cmd.Flags(), name) {
 			faults = append(faults, fmt.Errorf("--insecure or --%s, not both: a node in maintenance mode is asked directly, and without credentials", name))
 		}
 	}
 
+	if f.image && f.talosVersion == "" && f.fromNode == "" {
+		faults = append(faults, errors.New("--image is of an exact version of Talos: add --talos-version, such as v1.14.1"))
+	}
+
 	for _, name := range []string{"secureboot", "platform"} {
-		if cmd.Flags().Changed(name) && !f.image {
+		if isGiven(cmd.Flags(), name) && !f.image {
 			faults = append(faults, fmt.Errorf("--%s is about the installer image: add --image", name))
 		}
 	}
@@ -206,7 +210,7 @@ func (p *program) readSchematic(ctx context.Context, path string) (text []byte, 
 	}
 
 	if err != nil {
-		return nil, fmt.Errorf("schematic: %w", err)
+		return nil, fmt.Errorf("--from: %w", err)
 	}
 
 	return text, nil

@@ -84,16 +84,17 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 	flags.BoolVar(&f.diff, "diff", false, "with --dry-run: show what would change in the machine configs, with secrets redacted")
 	flags.BoolVar(&f.api, "api", false, "look the nodes on the tailnet up there too, through the Tailscale API: one whose device lacks tags or routes of its config "+
 		"logs in again, and what else is wrong with the devices is told")
-	flags.IntVar(&f.up.Parallel, "parallel", fleet.DefaultParallel, "`number` of workers to bring up at a time; control planes are one at a time")
+	bindParallel(flags, &f.up.Parallel, fleet.DefaultParallel, "`number` of workers to bring up at a time; control planes are one at a time")
 	flags.BoolVar(&f.up.ContinueOnError, "continue-on-error", false, "go on with the other nodes where one fails")
 	flags.BoolVar(&f.up.KeepKey, "keep-key", false, "leave the key in the config of a node that joins, for nodes that log in at each start")
 	flags.BoolVar(&f.up.MoveNodeIP, "move-node-ip", false, "let the address change by which Kubernetes knows a node; it has to be registered anew then")
-	flags.DurationVar(&f.up.Wait, "wait", fleet.DefaultWait, "`time` that a node may take to come to the tailnet")
-	flags.DurationVar(&f.up.Boot, "boot-timeout", fleet.DefaultBoot, "`time` that a node may take to come back with its first config")
-	flags.DurationVar(&f.up.Settle, "settle", fleet.DefaultSettle, "`time` that the service has to run before it counts as one that stays")
+	bindSpan(flags, &f.up.Wait, "wait", fleet.DefaultWait, "`time` that a node may take to come to the tailnet")
+	bindSpan(flags, &f.up.Boot, "boot-timeout", fleet.DefaultBoot, "`time` that a node may take to come back with its first config")
+	bindSpan(flags, &f.up.Settle, "settle", fleet.DefaultSettle, "`time` that the service has to run before it counts as one that stays")
 	bindForm(cmd, &f.output)
 	bindSilent(cmd, &f.quiet)
 
+	f.key.expiry = upKeyExpiry
 	f.bindSettings(cmd)
 	f.key.bindReplace(cmd)
 }
@@ -102,7 +103,7 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 const upKeyExpiry = 10 * time.Minute
 
 func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) error {
-	if err := checkForm(flags.output); err != nil {
+	if err := errors.Join(checkRanges(given), checkForm(flags.output)); err != nil {
 		return err
 	}
 
@@ -113,10 +114,6 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	file, only, err := p.bridge(ctx, flags)
 	if err != nil {
 		return err
-	}
-
-	if !given.Changed("key-expiry") {
-		flags.key.expiry = upKeyExpiry
 	}
 
 	plan, err := p.planOf(ctx, file, &flags.patchFlags, given, fleet.PlanOptions{Only: only, NeedsAddress: true}, true)
@@ -215,6 +212,15 @@ func (p *program) bridge(ctx context.Context, f *upFlags) (*fleet.File, []string
 
 func (f *upFlags) withoutFile() (*fleet.File, []string, error) {
 	file, err := fleet.ForAddresses(f.nodes...)
+	if faults, ok := errors.AsType[fleet.Faults](err); ok {
+		named := make([]error, 0, len(faults))
+		for _, fault := range faults {
+			named = append(named, usagef("--nodes: %s", fault.Message))
+		}
+
+		return nil, nil, errors.Join(named...)
+	}
+
 	if err != nil {
 		return nil, nil, usageError{err}
 	}

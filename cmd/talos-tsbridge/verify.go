@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -45,7 +46,9 @@ func (p *program) verifyCommand() *cobra.Command {
 		Long:    verifyDescription,
 		Example: verifyExamples,
 		Args:    cobra.ArbitraryArgs,
-		RunE:    func(cmd *cobra.Command, args []string) error { return p.verify(cmd.Context(), flags, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			return p.verify(cmd.Context(), flags, cmd.Flags(), args)
+		},
 	}
 
 	flags.bind(cmd)
@@ -53,7 +56,7 @@ func (p *program) verifyCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string) error {
+func (p *program) verify(ctx context.Context, flags *verifyFlags, given *pflag.FlagSet, args []string) error {
 	checker, err := p.checker(ctx, flags)
 	targets, targetsErr := verify.ParseTargets(args...)
 
@@ -61,7 +64,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, args []string)
 		targetsErr = usageError{targetsErr}
 	}
 
-	if err := errors.Join(err, targetsErr, flags.check(args)); err != nil {
+	if err := errors.Join(checkRanges(given), err, targetsErr, flags.check(given, args)); err != nil {
 		return err
 	}
 
@@ -142,7 +145,7 @@ func (p *program) readResults(ctx context.Context, files []string) ([]verify.Res
 	var results []verify.Result
 
 	for _, file := range files {
-		text, err := p.readInput(ctx, "also", file)
+		text, err := p.readInput(ctx, "--also", file)
 		if err != nil {
 			return nil, unseen(err)
 		}

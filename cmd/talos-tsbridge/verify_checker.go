@@ -17,14 +17,6 @@ func (p *program) checker(ctx context.Context, f *verifyFlags) (*verify.Checker,
 
 	checker := &verify.Checker{Timeout: f.timeout, Wait: f.wait, Parallel: f.parallel, Insecure: f.insecure, From: verify.DetectPlace(p.environment.lookup)}
 
-	if f.timeout <= 0 || f.wait < 0 {
-		faults = append(faults, usagef("--timeout must be positive and --wait not negative: write such as --timeout 5s --wait 2m"))
-	}
-
-	if f.parallel < 1 {
-		faults = append(faults, usagef("--parallel must be at least 1"))
-	}
-
 	if f.from != "" {
 		var err error
 		if checker.From, err = verify.ParsePlace(f.from); err != nil {
@@ -98,7 +90,7 @@ func (f *verifyFlags) useProxy(checker *verify.Checker, env environment) error {
 }
 
 func (p *program) readCAs(ctx context.Context, file string) (*x509.CertPool, error) {
-	text, err := p.readInput(ctx, "ca-file", file)
+	text, err := p.readInput(ctx, "--ca-file", file)
 	if err != nil {
 		return nil, unseen(err)
 	}
@@ -113,18 +105,18 @@ func (p *program) readCAs(ctx context.Context, file string) (*x509.CertPool, err
 
 // wanted reads the patch that nodes are held against, if there is one.
 func (p *program) wanted(ctx context.Context, f *verifyFlags) (*nodes.Wanted, error) {
-	if f.patchFile == "" {
+	if f.patchFile == "" || f.file != "" || !f.looksAtNodes() {
 		return nil, nil //nolint:nilnil // none is wanted
 	}
 
-	text, err := p.readInput(ctx, "patch", f.patchFile)
+	text, err := p.readInput(ctx, "--patch", f.patchFile)
 	if err != nil {
 		return nil, unseen(err)
 	}
 
 	wanted, err := nodes.ParseWanted(text)
 	if err != nil {
-		return nil, usagef("patch: %w", err)
+		return nil, usagef("--patch: %w", err)
 	}
 
 	return wanted, nil

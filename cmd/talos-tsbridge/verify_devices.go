@@ -57,7 +57,7 @@ func (f *deviceFlags) tags(wanted *nodes.Wanted) ([]string, error) {
 	case f.advertiseTags != "":
 		tags, err := tailaddr.ParseTags([]string{f.advertiseTags})
 		if err != nil {
-			return nil, usagef("advertise-tags: %w", err)
+			return nil, usagef("--advertise-tags: %w", err)
 		}
 
 		return tags, nil

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -41,9 +42,9 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	flags := cmd.Flags()
 	flags.SortFlags = false
 
-	flags.DurationVar(&f.timeout, "timeout", verify.DefaultTimeout, "`time` that one attempt may take")
-	flags.DurationVar(&f.wait, "wait", 0, "try what fails again for this `time` (default: one attempt)")
-	flags.IntVar(&f.parallel, "parallel", verify.DefaultParallel, "`number` of targets to try at a time")
+	bindSpan(flags, &f.timeout, "timeout", verify.DefaultTimeout, "`time` that one attempt may take")
+	flags.Var(&spanFlag{value: &f.wait}, "wait", "try what fails again for this `time` (default: one attempt)")
+	bindParallel(flags, &f.parallel, verify.DefaultParallel, "`number` of targets to try at a time")
 	flags.StringVar(&f.from, "from", "", "`place` that this runs in: host, pod or node (default: pod in a pod, else host)")
 	flags.StringArrayVar(&f.also, "also", nil,
 		"take the results in `file` into the diagnosis, the -o json output of a run in another place or the log of the Job; can be repeated")
@@ -69,28 +70,28 @@ func (f *verifyFlags) bind(cmd *cobra.Command) {
 	completeValues(cmd, "from", string(verify.PlaceHost), string(verify.PlacePod), string(verify.PlaceNode))
 }
 
-func (f *verifyFlags) check(args []string) error {
+func (f *verifyFlags) check(given *pflag.FlagSet, args []string) error {
 	var faults []error
 
 	if f.manifest && !slices.Contains([]string{outputTable, outputJSON, outputYAML}, f.output) {
 		faults = append(faults, usagef("--output %s is unknown for a manifest: write %s or %s", quote.Value(f.output), outputYAML, outputJSON))
-	} else if !f.manifest {
-		faults = append(faults, checkForm(f.output))
+	} else if err := checkForm(f.output); !f.manifest && err != nil {
+		faults = append(faults, err)
 	}
 
 	if f.manifest && f.looksAtNodes() {
 		faults = append(faults, usagef("--manifest or --nodes, not both: the Job tries targets, and has no access to the Talos API"))
 	}
 
-	if f.patchFile != "" && !f.looksAtNodes() {
+	if isGiven(given, "patch") && !f.looksAtNodes() {
 		faults = append(faults, usagef("--patch is what nodes are held against: name them with --nodes"))
 	}
 
-	if f.patchFile != "" && f.file != "" {
+	if isGiven(given, "patch") && f.file != "" {
 		faults = append(faults, usagef("--file or --patch, not both: the bridge file says what each node is held against"))
 	}
 
-	if !f.manifest && (f.name != "" || f.onNode != "") {
+	if !f.manifest && (isGiven(given, "name") || isGiven(given, "on-node")) {
 		faults = append(faults, usagef("--name and --on-node are about the Job: add --manifest"))
 	}
 
@@ -102,12 +103,18 @@ func (f *verifyFlags) check(args []string) error {
 		faults = append(faults, usagef("--manifest or --api, not both: the Job tries targets, and has no credentials"))
 	}
 
-	// advertise-tags without api is no fault: its variable may be set for the other commands
-	if len(f.devices) > 0 && !f.api {
+	if isGiven(given, "device") && !f.api {
 		faults = append(faults, usagef("--device is a name to look up through the Tailscale API: add --api"))
 	}
 
-	if len(args) == 0 && !f.looksAtNodes() && !f.api && len(f.also) == 0 {
+	if isGiven(given, "advertise-tags") && !f.api {
+		faults = append(faults, usagef("--advertise-tags is about devices that are looked up through the Tailscale API: add --api"))
+	}
+
+	switch nothing := len(args) == 0 && !f.looksAtNodes() && !f.api && len(f.also) == 0; {
+	case nothing && f.manifest:
+		faults = append(faults, usagef("there is nothing to verify from a pod: write %s", verify.TargetUsage))
+	case nothing && len(faults) == 0:
 		faults = append(faults, usagef("there is nothing to verify: write %s, or --nodes LIST, or --api", verify.TargetUsage))
 	}
 

@@ -22,7 +22,7 @@ func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets
 
 	if flags.caFile != "" {
 		var err error
-		if options.CAs, err = p.readInput(ctx, "ca-file", flags.caFile); err != nil {
+		if options.CAs, err = p.readInput(ctx, "--ca-file", flags.caFile); err != nil {
 			return unseen(err)
 		}
 	}

@@ -339,8 +339,8 @@ func TestVerifyFaultsTogether(t *testing.T) {
 	assert.Equal(t, exitUsage, code)
 	assert.Empty(t, stdout.String())
 	assert.Equal(t, strings.Join([]string{
-		"error: --timeout must be positive and --wait not negative: write such as --timeout 5s --wait 2m",
-		"error: --parallel must be at least 1",
+		"error: --timeout is 0s: write a time such as 30s, 5m or 1h",
+		"error: --parallel is 0: write 1 or more",
 		`error: --from "moon": the place is unknown: write host, pod or node`,
 		`error: --magic-dns: server "vault" is not an IP address: write one such as 100.100.100.100, or with a port 127.0.0.1:5353`,
 		"error: --ca-file or --insecure, not both: with --insecure no certificate is verified",

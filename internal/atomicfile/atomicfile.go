@@ -72,6 +72,10 @@ func mustBeRegular(path string, info fs.FileInfo) error {
 // none.
 func create(target string, data []byte, synced bool, dress func(*os.File) error) (name string, err error) {
 	file, err := os.CreateTemp(filepath.Dir(target), "."+filepath.Base(target)+".*")
+	if failed, ok := errors.AsType[*fs.PathError](err); ok {
+		failed.Path = target // nobody asked for the other name
+	}
+
 	if err != nil {
 		return "", err
 	}
