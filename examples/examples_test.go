@@ -195,3 +195,18 @@ func TestReadmes(t *testing.T) {
 		assert.LessOrEqual(t, strings.Count(string(text), "\n"), 20, name)
 	}
 }
+
+// The patches for Terraform are of the contract that its configs have.
+func TestTerraformVersion(t *testing.T) {
+	t.Parallel()
+
+	version := regexp.MustCompile(`(?m)^ *talos_?[vV]ersion *[:=] *"?(v1\.\d+)`)
+
+	main, err := os.ReadFile("terraform/main.tf")
+	require.NoError(t, err)
+
+	bridge, err := os.ReadFile("terraform/bridge.yaml")
+	require.NoError(t, err)
+
+	require.Equal(t, string(version.FindSubmatch(bridge)[1]), string(version.FindSubmatch(main)[1]))
+}

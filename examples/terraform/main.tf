@@ -35,7 +35,7 @@ ephemeral "talos_machine_configuration" "node" {
 
   cluster_name     = "mycluster"
   cluster_endpoint = "https://192.168.1.10:6443"
-  talos_version    = "v1.14"
+  talos_version    = "v1.13" # the newest that release 0.11 knows; Talos 1.14 takes it too
   machine_type     = each.value.role
   machine_secrets  = local.cluster.machine_secrets
   config_patches   = [var.patches[each.key]]

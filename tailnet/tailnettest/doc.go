@@ -38,7 +38,7 @@
 //	401 API token invalid
 //	403 calling actor does not have enough permissions to perform this function
 //
-// All other texts are this package's. A revoked key is not found any more (404); one that expired or was used up is found
+// [Server.BehaveAsHeadscale] makes them those that a Headscale 0.30 gave. All other texts are this package's. A revoked key is not found any more (404); one that expired or was used up is found
 // and invalid.
 //
 // # Stability
