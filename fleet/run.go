@@ -32,11 +32,15 @@ type Delivery struct {
 // Unused says that the patch was handed over and not taken: its key is released, and the delivery is no failure.
 func (d *Delivery) Unused() { d.unused = true }
 
+// DefaultDeliveries is how many nodes [Run] delivers to at a time: enough to keep an API busy that makes their keys.
+const DefaultDeliveries = 8
+
 // RunOptions say how to run.
 type RunOptions struct {
 	// Keys is where the keys of nodes come from. Default: none have one.
 	Keys Keys
-	// Parallel is how many nodes are delivered to at a time. Default: one for each processor.
+	// Parallel is how many nodes are delivered to at a time. Default: [DefaultDeliveries], or one for each processor where
+	// there are more.
 	Parallel int
 	// ContinueOnError delivers to the other nodes where one fails. Default: no further node is begun.
 	ContinueOnError bool
@@ -75,7 +79,7 @@ func Run(ctx context.Context, plan *Plan, sink Sink, options RunOptions) (Summar
 
 	parallel := options.Parallel
 	if parallel <= 0 {
-		parallel = runtime.GOMAXPROCS(0)
+		parallel = max(runtime.GOMAXPROCS(0), DefaultDeliveries)
 	}
 
 	var workers sync.WaitGroup

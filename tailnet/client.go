@@ -59,6 +59,9 @@ type Client struct {
 	official *tailscale.Client
 	clock    serverClock
 	fault    error
+
+	// made are the descriptions of the keys that were created, by their IDs.
+	made sync.Map
 }
 
 // Check reports what is wrong with the fields, all of it in one joined error, without any call. Every call does so first.

@@ -20,7 +20,7 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 
 	var keys []Key
 
-	err := c.eachKey(ctx, func(key Key) {
+	err := c.eachKey(ctx, func(string) bool { return true }, func(key Key) {
 		if !key.Invalid {
 			keys = append(keys, key)
 		}
@@ -39,7 +39,14 @@ func (c *Client) Keys(ctx context.Context) ([]Key, error) {
 func (c *Client) FindKeys(ctx context.Context, description string) ([]Key, error) {
 	var found []Key
 
-	err := c.eachKey(ctx, func(key Key) {
+	// among many keys of ours, each need not be asked for what it is called
+	mayHave := func(id string) bool {
+		known, ok := c.made.Load(id)
+
+		return !ok || known == description
+	}
+
+	err := c.eachKey(ctx, mayHave, func(key Key) {
 		if key.Description == description {
 			found = append(found, key)
 		}
@@ -58,8 +65,8 @@ func (c *Client) FindKeys(ctx context.Context, description string) ([]Key, error
 const keysAtATime = 8
 
 // eachKey calls visit with each key, one at a time. Tailscale lists IDs only, Headscale whole keys: what is listed as an ID
-// only is asked for. One that cannot be asked for does not keep the others from being visited.
-func (c *Client) eachKey(ctx context.Context, visit func(Key)) error {
+// only is asked for, where its ID is wanted. One that cannot be asked for does not keep the others from being visited.
+func (c *Client) eachKey(ctx context.Context, wanted func(id string) bool, visit func(Key)) error {
 	list, err := c.listKeys(ctx)
 	if err != nil {
 		return err
@@ -83,7 +90,7 @@ func (c *Client) eachKey(ctx context.Context, visit func(Key)) error {
 			}
 
 			continue
-		case ctx.Err() != nil:
+		case ctx.Err() != nil, !wanted(listed.ID):
 			continue
 		}
 

@@ -124,6 +124,8 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 		return created, c.invalid(stepCreate, http.MethodPost, fault)
 	}
 
+	c.made.Store(created.ID, request.Description)
+
 	return created, nil
 }
 
