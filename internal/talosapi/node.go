@@ -3,18 +3,17 @@ package talosapi
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/netip"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cosi-project/runtime/pkg/resource"
-	"github.com/cosi-project/runtime/pkg/resource/protobuf"
 	"github.com/cosi-project/runtime/pkg/state"
 	"github.com/siderolabs/talos/pkg/machinery/api/machine"
 	"github.com/siderolabs/talos/pkg/machinery/client"
-	"go.yaml.in/yaml/v4"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
@@ -111,13 +110,7 @@ func (n *Node) Look(ctx context.Context) (*State, error) {
 	ctx = n.in(ctx)
 	s := &State{Maintenance: n.insecure}
 
-	for _, step := range []func(context.Context, *State) error{n.version, n.extensions, n.hostname, n.configs, n.network, n.service} {
-		if err := step(ctx, s); err != nil {
-			return nil, n.failure(err)
-		}
-	}
-
-	return s, nil
+	return n.read(ctx, s, n.version, n.extensions, n.hostname, n.configs, n.addresses, n.nodeIPs, n.nodeRules, n.service)
 }
 
 // Watch reads what changes while a config takes effect: the service and the addresses.
@@ -125,8 +118,24 @@ func (n *Node) Watch(ctx context.Context) (*State, error) {
 	ctx = n.in(ctx)
 	s := &State{}
 
-	for _, step := range []func(context.Context, *State) error{n.network, n.service} {
-		if err := step(ctx, s); err != nil {
+	return n.read(ctx, s, n.addresses, n.nodeIPs, n.nodeRules, n.service)
+}
+
+// read takes steps that fill in fields of their own, at the same time: a node far away takes its time for each answer.
+func (n *Node) read(ctx context.Context, s *State, steps ...func(context.Context, *State) error) (*State, error) {
+	var (
+		calls  sync.WaitGroup
+		failed = make([]error, len(steps))
+	)
+
+	for i, step := range steps {
+		calls.Go(func() { failed[i] = step(ctx, s) })
+	}
+
+	calls.Wait()
+
+	for _, err := range failed {
+		if err != nil {
 			return nil, n.failure(err)
 		}
 	}
@@ -201,22 +210,18 @@ func (n *Node) configs(ctx context.Context, s *State) error {
 		return nil
 	}
 
+	var group errgroup.Group
+
 	for metadata, text := range map[*resource.Metadata]*[]byte{&activeConfig: &s.Active, &persistedConfig: &s.Persisted} {
-		answer, err := n.machinery.COSI.Get(ctx, *metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-		if IsAbsent(err) {
-			continue
-		}
+		group.Go(func() (err error) {
+			*text, err = n.config(ctx, *metadata)
 
-		if err != nil {
 			return err
-		}
+		})
+	}
 
-		var config string
-		if err := ReadSpec(answer, &config); err != nil {
-			return errors.New("its machine config cannot be read")
-		}
-
-		*text = []byte(config)
+	if err := group.Wait(); err != nil {
+		return err
 	}
 
 	if s.Active == nil {
@@ -230,7 +235,26 @@ func (n *Node) configs(ctx context.Context, s *State) error {
 	return nil
 }
 
-func (n *Node) network(ctx context.Context, s *State) error {
+// config reads a machine config, nil where the node has none.
+func (n *Node) config(ctx context.Context, metadata resource.Metadata) ([]byte, error) {
+	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	if IsAbsent(err) {
+		return nil, nil
+	}
+
+	if err != nil {
+		return nil, err
+	}
+
+	var config string
+	if err := ReadSpec(answer, &config); err != nil {
+		return nil, errors.New("its machine config cannot be read")
+	}
+
+	return []byte(config), nil
+}
+
+func (n *Node) addresses(ctx context.Context, s *State) error {
 	err := n.list(ctx, addressStatus, func(answer resource.Resource) error {
 		var spec struct {
 			Address  netip.Prefix `yaml:"address"`
@@ -252,32 +276,41 @@ func (n *Node) network(ctx context.Context, s *State) error {
 
 		return nil
 	})
-	if err != nil || s.Maintenance {
-		return err
-	}
 
 	slices.SortFunc(s.Addresses, netip.Addr.Compare)
 	slices.SortFunc(s.TailnetAddresses, netip.Addr.Compare)
 
-	var addresses struct {
+	return err
+}
+
+func (n *Node) nodeIPs(ctx context.Context, s *State) error {
+	if s.Maintenance {
+		return nil
+	}
+
+	var spec struct {
 		Addresses []netip.Addr `yaml:"addresses"`
 	}
 
-	if err := n.get(ctx, kubeletNodeIP, &addresses); err != nil {
-		return err
+	err := n.get(ctx, kubeletNodeIP, &spec)
+	s.NodeIPs = spec.Addresses
+
+	return err
+}
+
+func (n *Node) nodeRules(ctx context.Context, s *State) error {
+	if s.Maintenance {
+		return nil
 	}
 
-	var rules struct {
+	var spec struct {
 		Excluded []string `yaml:"excludeSubnets"`
 	}
 
-	if err := n.get(ctx, kubeletNodeRules, &rules); err != nil {
-		return err
-	}
+	err := n.get(ctx, kubeletNodeRules, &spec)
+	s.Excluded = spec.Excluded
 
-	s.NodeIPs, s.Excluded = addresses.Addresses, rules.Excluded
-
-	return nil
+	return err
 }
 
 func (n *Node) service(ctx context.Context, s *State) error {
@@ -325,82 +358,4 @@ func serviceOf(info *machine.ServiceInfo) Service {
 	}
 
 	return s
-}
-
-// list visits the resources of a kind. A node that does not know the kind has none.
-func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(resource.Resource) error) error {
-	answers, err := n.machinery.COSI.List(ctx, kind, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-	if IsAbsent(err) {
-		return nil
-	}
-
-	if err != nil {
-		return err
-	}
-
-	for _, answer := range answers.Items {
-		if err := visit(answer); err != nil {
-			return err
-		}
-	}
-
-	return nil
-}
-
-// get reads a resource, which need not be there.
-func (n *Node) get(ctx context.Context, metadata resource.Metadata, into any) error {
-	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
-	if IsAbsent(err) {
-		return nil
-	}
-
-	if err != nil {
-		return err
-	}
-
-	return ReadSpec(answer, into)
-}
-
-// ReadSpec reads what a resource holds, of the YAML that the node sends beside the typed form. Its error repeats nothing of it.
-func ReadSpec(answer resource.Resource, into any) error {
-	raw, ok := answer.(*protobuf.Resource)
-	if !ok {
-		return fmt.Errorf("the answer is a %T", answer)
-	}
-
-	message, err := raw.Marshal()
-	if err == nil {
-		err = yaml.Unmarshal([]byte(message.GetSpec().GetYamlSpec()), into)
-	}
-
-	if err != nil {
-		return fmt.Errorf("its %s cannot be read", answer.Metadata().Type())
-	}
-
-	return nil
-}
-
-// IsAbsent reports whether an error says that there is no such thing on the node, or that its Talos does not know it.
-func IsAbsent(err error) bool {
-	if err == nil {
-		return false
-	}
-
-	if state.IsNotFoundError(err) {
-		return true
-	}
-
-	said := status.Convert(Unwrap(err))
-
-	return said.Code() == codes.NotFound || said.Code() == codes.PermissionDenied && strings.Contains(said.Message(), "is not supported")
-}
-
-// Unwrap returns the gRPC error inside of err.
-func Unwrap(err error) error {
-	var failure interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &failure) {
-		return failure.GRPCStatus().Err()
-	}
-
-	return err
 }
