@@ -87,14 +87,13 @@ func (c *converge) look(ctx context.Context) (*talosapi.State, *talosapi.Node, e
 func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	c.report.TailnetAddresses = state.TailnetAddresses
 
-	state, err := c.settled(ctx, state)
-	if err != nil {
-		return err
-	}
-
 	desired, err := desire(c.plan.Settings(c.index), state.Persisted, c.up.KeepKey)
 	if err != nil {
 		return refuse(CodeConfig, tidy(err))
+	}
+
+	if state, err = c.settled(ctx, state, desired.environment(state.Active)); err != nil {
+		return err
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied
@@ -187,10 +186,8 @@ func (c *converge) beforeLogin(ctx context.Context, action Action) error {
 
 // settled gives a service that has just been started the time to come to the tailnet by itself: a node that boots needs no
 // key on the state that it has.
-func (c *converge) settled(ctx context.Context, state *talosapi.State) (*talosapi.State, error) {
+func (c *converge) settled(ctx context.Context, state *talosapi.State, environment map[string]string) (*talosapi.State, error) {
 	const patience = 4
-
-	environment := environmentOf(state.Active)
 
 	for until := time.Now().Add(patience * c.up.Settle); environment != nil && len(state.Service.Failures) == 0 && !joined(state, environment); {
 		if time.Now().After(until) {

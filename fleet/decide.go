@@ -106,19 +106,19 @@ func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *Refusal
 	}
 
 	made := &decision{desired: d, tried: string(s.Active) != string(s.Persisted)}
-	inForce := environmentOf(s.Active)
+	inForce := d.environment(s.Active)
 
 	switch {
-	case !joined(s, environmentOf(d.final)):
+	case !joined(s, d.inFinal):
 		if refused := checkOverlap(d.config); refused != nil {
 			return nil, refused
 		}
 
 		made.action = ActionJoin
 		made.say("is not on the tailnet: joins with a key of its own, which is written to no disk")
-	case loginNeeded(inForce, environmentOf(d.final)):
+	case loginNeeded(inForce, d.inFinal):
 		made.action = ActionLogin
-		made.say("logs in again without a key, for what changes in " + strings.Join(changedVariables(inForce, environmentOf(d.final)), ", "))
+		made.say("logs in again without a key, for what changes in " + strings.Join(changedVariables(inForce, d.inFinal), ", "))
 	case d.onlyKeyGoes():
 		made.action = ActionRemoveKey
 		made.say("is on the tailnet, and a key is in its config: the key is taken out")
@@ -207,6 +207,10 @@ func isBare(image string) bool {
 
 // checkNodeIP refuses a change that would move the node IP of a node that runs.
 func checkNodeIP(s *talosapi.State, d *desired, move bool) *Refusal {
+	if !d.changed() {
+		return nil
+	}
+
 	before, after := nodeIPSubnets(d.before), nodeIPSubnets(d.final)
 	if slices.Equal(before, after) || len(after) == 0 || len(s.NodeIPs) == 0 {
 		return nil
@@ -296,10 +300,14 @@ func changedVariables(before, after map[string]string) []string {
 
 // changedDocuments names the documents that change, with the variables of the service.
 func changedDocuments(d *desired) []string {
+	if !d.changed() {
+		return nil
+	}
+
 	before, errBefore := machineconfig.Parse(d.before)
 	final, errFinal := machineconfig.Parse(d.final)
 
-	if errBefore != nil || errFinal != nil || !d.changed() {
+	if errBefore != nil || errFinal != nil {
 		return nil
 	}
 
@@ -320,7 +328,7 @@ func changedDocuments(d *desired) []string {
 			changed = append(changed, name+" is new")
 		case !sameTree(old, document):
 			if document.Kind == serviceKind && document.Name == "tailscale" {
-				name += " (" + strings.Join(changedVariables(environmentOf(d.before), environmentOf(d.final)), ", ") + ")"
+				name += " (" + strings.Join(changedVariables(d.inBefore, d.inFinal), ", ") + ")"
 			}
 
 			changed = append(changed, name+" changes")

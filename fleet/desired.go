@@ -24,6 +24,8 @@ type desired struct {
 	// applied is what makes of it the config that the node is to have in the end, without a key, and final that config.
 	applied *patch.Applied
 	final   []byte
+	// inBefore and inFinal are the variables of the service in these configs, nil where there is no document of it.
+	inBefore, inFinal map[string]string
 }
 
 // desire applies the settings to a config. The config says the contract: what the file says of it is for configs that are
@@ -39,8 +41,9 @@ func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, err
 	}
 
 	d := &desired{settings: settings, config: config, before: config.Bytes()}
+	d.inBefore = environmentOf(d.before)
 
-	if kept := environmentOf(d.before)[authkey.EnvAuthKey]; keepKey && kept != "" {
+	if kept := d.inBefore[authkey.EnvAuthKey]; keepKey && kept != "" {
 		if settings.AuthKey, err = authkey.Parse(kept, authkey.AllowClientSecret()); err != nil {
 			return nil, errors.New("the key that is to be kept cannot be read: it is in a file of the service, or no key")
 		}
@@ -55,8 +58,18 @@ func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, err
 	}
 
 	d.final = d.applied.Bytes()
+	d.inFinal = d.environment(d.final)
 
 	return d, nil
+}
+
+// environment returns the variables of the service in a config, which most often is the one of before.
+func (d *desired) environment(config []byte) map[string]string {
+	if bytes.Equal(config, d.before) {
+		return d.inBefore
+	}
+
+	return environmentOf(config)
 }
 
 // applyWithoutKey takes every way to log in out of the config, with the files that hold the secrets.
@@ -80,9 +93,13 @@ func (d *desired) apply(settings patch.Settings, more ...patch.Option) (*patch.A
 
 // onlyKeyGoes reports whether the config differs from the final one by its key alone.
 func (d *desired) onlyKeyGoes() bool {
+	if !d.changed() {
+		return false
+	}
+
 	kept, err := d.apply(d.settings)
 
-	return err == nil && !kept.Changed() && d.changed()
+	return err == nil && !kept.Changed()
 }
 
 // changed reports whether the node has anything else than what it is to have.

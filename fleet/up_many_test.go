@@ -22,8 +22,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
-// manyLive adds workers to the cluster, and returns them with the file that has them. Their keys are those of the tailnet.
-func (u *upTest) manyLive(t testing.TB, count int, server *tailnettest.Server, settings func(*talostest.Live)) ([]*talostest.Live, string) {
+// manyLive adds workers to the cluster as live says of each by its name, and returns them with the file that has them.
+func (u *upTest) manyLive(t testing.TB, count int, live func(name string) (worker *talostest.Live, disk []byte, joined bool)) ([]*talostest.Live, string) {
 	t.Helper()
 
 	var (
@@ -37,21 +37,9 @@ func (u *upTest) manyLive(t testing.TB, count int, server *tailnettest.Server, s
 		name, address := fmt.Sprintf("n%d", i), fmt.Sprintf("10.1.%d.%d", i/250, i%250+1)
 		fmt.Fprintf(&text, "  %s: {address: %s, role: worker}\n", name, address)
 
-		all[i] = &talostest.Live{
-			Address: address, TailnetAddress: fmt.Sprintf("100.64.%d.%d", i/250, i%250+1), Takes: 2 * time.Millisecond,
-			Join: func(key string) error {
-				_, err := server.Register(key, name)
-
-				return err
-			},
-		}
-
-		if settings != nil {
-			settings(all[i])
-		}
-
-		_, err := u.cluster.AddLive(all[i], configOf(t, machinetype.TypeWorker), false)
-		require.NoError(t, err)
+		worker, disk, joined := live(name)
+		worker.Address, worker.TailnetAddress, worker.Takes = address, fmt.Sprintf("100.64.%d.%d", i/250, i%250+1), 2*time.Millisecond
+		all[i] = u.live(t, worker, disk, joined)
 	}
 
 	return all, text.String()
@@ -81,7 +69,14 @@ func TestUpInterruptedAtMany(t *testing.T) {
 
 	u := newUpTest(t)
 	u.up.Keys, u.up.Parallel, u.up.Wait = mintedKeys(t, server), 50, 20*time.Second
-	all, text := u.manyLive(t, count, server, nil)
+
+	all, text := u.manyLive(t, count, func(name string) (*talostest.Live, []byte, bool) {
+		return &talostest.Live{Join: func(key string) error {
+			_, err := server.Register(key, name)
+
+			return err
+		}}, configOf(t, machinetype.TypeWorker), false
+	})
 
 	touched := map[string]bool{}
 

@@ -71,7 +71,7 @@ type upTest struct {
 	dir     string
 }
 
-func newUpTest(t *testing.T) *upTest {
+func newUpTest(t testing.TB) *upTest {
 	t.Helper()
 
 	cluster, err := talostest.Start()
@@ -117,7 +117,7 @@ func (u *upTest) runIn(ctx context.Context, t *testing.T, text string) (*fleet.R
 }
 
 // patched returns a config as somebody has given it to the node before.
-func patched(t *testing.T, config []byte, settings patch.Settings, key string) []byte {
+func patched(t testing.TB, config []byte, settings patch.Settings, key string) []byte {
 	t.Helper()
 
 	if key != "" {
@@ -139,7 +139,7 @@ func patched(t *testing.T, config []byte, settings patch.Settings, key string) [
 	return applied.Bytes()
 }
 
-func (u *upTest) live(t *testing.T, live *talostest.Live, config []byte, joined bool) *talostest.Live {
+func (u *upTest) live(t testing.TB, live *talostest.Live, config []byte, joined bool) *talostest.Live {
 	t.Helper()
 
 	_, err := u.cluster.AddLive(live, config, joined)
