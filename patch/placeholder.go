@@ -71,8 +71,15 @@ func (c *composer) placeholders(option string, list []string) (others, texts []s
 }
 
 // writeTemplates gives all texts with a template in them a style that writes the template letter by letter, whatever quotes are in it.
+// One of letters, digits and dashes is written so in any style, and needs no tree.
 func writeTemplates(templates []string) func(*yaml.Node) error {
-	if len(templates) == 0 {
+	isWord := func(template string) bool {
+		return !strings.ContainsFunc(template, func(r rune) bool {
+			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+		})
+	}
+
+	if templates = slices.DeleteFunc(slices.Clone(templates), isWord); len(templates) == 0 {
 		return nil
 	}
 
