@@ -132,3 +132,25 @@ func TestApplyCompletesLists(t *testing.T) {
 		})
 	}
 }
+
+// A default never makes a config wrong that Talos takes: where it says nothing of etcd, etcd gets no subnets.
+func TestApplyWithoutEtcd(t *testing.T) {
+	t.Parallel()
+
+	text := string(generateText(t, coreconfig.TalosVersion1_13, machine.TypeControlPlane, encoder.CommentsDisabled))
+	start := strings.Index(text, "    etcd:\n")
+	end := start + strings.Index(text[start:], "---\n")
+	text = text[:start] + text[end:]
+
+	_, err := load(t, []byte(text)).ValidateAsClient(metal{})
+	require.NoError(t, err)
+
+	config := parse(t, []byte(text))
+
+	made, err := patch.New(patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithTarget(config))
+	require.NoError(t, err)
+	assert.Equal(t, []patch.NoteCode{patch.NoteEtcdOpen}, codesOf(made.Notes()))
+
+	_, err = load(t, applied(t, made, []byte(text))).ValidateAsClient(metal{})
+	require.NoError(t, err)
+}

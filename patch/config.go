@@ -57,9 +57,9 @@ func parseConfig(text []byte, line int) (*Config, error) {
 		go func() { reading <- readByTalos(text) }()
 	}
 
-	file, err := machineconfig.Parse(text)
+	file, err := parseFile(text)
 	if err != nil {
-		return nil, c.shift(configError(err))
+		return nil, c.shift(err)
 	}
 
 	inner, before, err := unwrapResource(file)
@@ -90,7 +90,7 @@ func parseConfig(text []byte, line int) (*Config, error) {
 	}
 
 	if c.loaded, err = loadConfig(file, read); err != nil {
-		return nil, c.shift(err)
+		return nil, c.shift(explainSyntax(text, err))
 	}
 
 	c.role, err = c.findRole()

@@ -32,7 +32,7 @@ func faultsOf(provider coreconfig.Provider) map[string]int {
 	}
 
 	for line := range strings.Lines(faultCount().ReplaceAllString(err.Error(), "")) {
-		if line = strings.TrimLeft(strings.TrimSpace(line), "* "); line != "" {
+		if line = strings.TrimLeft(strings.TrimSpace(line), "* "); line != "" && !strings.HasSuffix(line, ":") { // which lists follow
 			faults[line]++
 		}
 	}
@@ -51,8 +51,8 @@ func checkFaults(before, after *loadedConfig) error {
 		faults[fault] -= count
 	}
 
-	for fault, count := range faults {
-		if count > 0 {
+	for _, fault := range sortedKeys(faults) {
+		if faults[fault] > 0 {
 			return &ConfigError{Code: ConfigInvalid, Reason: "talos would refuse what the patch makes of it: " + saidOf(fault)}
 		}
 	}
@@ -63,6 +63,7 @@ func checkFaults(before, after *loadedConfig) error {
 // knownFaults are the things that Talos's validation says of what a patch sets, and what may be repeated of them.
 var knownFaults = []struct{ text, reason string }{
 	{"already set in v1alpha1 config", "a field has its old form, of contract v1.13 or older, and its new one beside it"},
+	{"key/cert combination should not be empty", "cluster.etcd has no ca, so this is a part of a config: give the whole config of a node"},
 	{"etcd config is only allowed on control plane machines", "cluster.etcd is for control planes alone"},
 	{"static host", "a static host"},
 	{"StaticHostConfig", "a static host"},

@@ -76,6 +76,12 @@ func (d *draft) defaultEtcd() subnetList {
 		return subnetList{}
 	}
 
+	if d.target != nil && !d.target.hasEtcd() { // alone, the list would make of it a fault that the config has no CA of etcd
+		d.notes.add(NoteEtcdOpen, "etcd: the machine config has no cluster.etcd, so its subnets are left out: give them with `etcd-subnet` once it has")
+
+		return subnetList{}
+	}
+
 	subnets := d.nodeIP.subnets
 	if subnets.IsEmpty() {
 		kept, err := nodeip.Parse(final...)
@@ -95,6 +101,13 @@ func (d *draft) defaultEtcd() subnetList {
 	}
 
 	return subnets
+}
+
+// hasEtcd reports whether the config says anything of etcd, of which Talos wants to know the CA then.
+func (c *Config) hasEtcd() bool {
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+
+	return pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig != nil
 }
 
 // checkEtcdCluster looks at the given subnets beside those of the cluster.

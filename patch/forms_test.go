@@ -29,7 +29,7 @@ func TestFormByContract(t *testing.T) {
 	t.Parallel()
 
 	const (
-		podsDoNot = "before Talos 1.14 the node alone knows them"
+		podsDoNot = "where the node runs Talos 1.14 or newer"
 		genConfig = "run talosctl gen config with --install-image"
 	)
 

@@ -58,8 +58,8 @@ func newStaticHosts(d *draft) feature {
 	d.notes.add(NoteStaticHostsCopy, "static hosts are a copy: a device that is registered anew gets another address, and the patch has to be made again")
 
 	if !contract.StaticHostsForPods(d.contract) {
-		d.notes.add(NoteStaticHostsNodeOnly, "static hosts: before Talos 1.14 the node alone knows them, from its /etc/hosts; for pods, use the resolver of "+
-			"MagicDNS, or a stub zone in CoreDNS")
+		d.notes.add(NoteStaticHostsNodeOnly, "static hosts: pods see them where the node runs Talos 1.14 or newer, whatever the contract of its config; an older "+
+			"release puts them into the /etc/hosts of the node alone: there, use the resolver of MagicDNS, or a stub zone in CoreDNS")
 
 		return hosts
 	}
