@@ -256,7 +256,7 @@ func portOf(arguments []containerboot.Argument) *uint16 {
 		return nil
 	}
 
-	number, err := strconv.ParseUint(value, 0, 16)
+	number, err := strconv.ParseUint(value, 10, 16)
 	if err != nil {
 		return nil
 	}

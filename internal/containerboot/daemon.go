@@ -12,7 +12,7 @@ var Daemon = Flags{
 		"hardware-attestation":       boolFlag,
 		"no-logs-no-support":         boolFlag,
 		"outbound-http-proxy-listen": stringFlag,
-		"port":                       intFlag,
+		"port":                       portFlag,
 		"socket":                     stringFlag,
 		"socks5-server":              stringFlag,
 		"state":                      stringFlag,

@@ -2,7 +2,8 @@
 // the flags of tailscale up and of tailscaled, and which of them it refuses together. On the node each fault means a service
 // that restarts for ever, so they are found here, before a node has them.
 //
-// It was read from the source of Tailscale [Version]. Text that it does not know, such as a variable of a later version or one
+// It was read from the source of Tailscale [Version], and testdata says in tables what the programs of that version do: the tests of
+// this package hold its code against them, the end-to-end suite in internal/e2e/tailnet the real programs. Text that it does not know, such as a variable of a later version or one
 // of tailscaled's own, is let through; a flag is not, since the programs refuse those that they do not know.
 package containerboot
 

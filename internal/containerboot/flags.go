@@ -76,6 +76,7 @@ const (
 	boolFlag
 	durationFlag
 	intFlag
+	portFlag
 )
 
 // Has reports whether there is a flag of this name. An alias is one.
@@ -180,6 +181,10 @@ func checkValue(argument Argument, kind flagKind) error {
 	case intFlag:
 		if _, err := strconv.ParseInt(argument.Value, 0, strconv.IntSize); err != nil {
 			return fmt.Errorf("takes a number: write one such as --%s=1", argument.Name)
+		}
+	case portFlag:
+		if _, err := strconv.ParseUint(argument.Value, 10, 16); err != nil {
+			return fmt.Errorf("takes a port, from 0 to 65535: write one such as --%s=41641", argument.Name)
 		}
 	case stringFlag:
 		if strings.ContainsAny(argument.Value, `"'`) {

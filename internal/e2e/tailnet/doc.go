@@ -32,5 +32,7 @@
 //     auth-once is off;
 //   - a pod behind the node's masquerade reaches a peer by its tailnet address;
 //   - containerboot exits on each environment that we refuse because it would,
-//     and joins with each that we accept.
+//     and joins with each that we accept;
+//   - the flags, and the tables of what the programs take, in package
+//     internal/containerboot are those of the programs (TestTables).
 package tailnet
