@@ -68,7 +68,7 @@ func TestUpInterruptedAtMany(t *testing.T) {
 	server.SetLatency(2 * time.Millisecond)
 
 	u := newUpTest(t)
-	u.up.Keys, u.up.Parallel, u.up.Wait = mintedKeys(t, server), 50, 20*time.Second
+	u.up.Keys, u.up.Parallel, u.up.Wait = mintedKeys(t, server), 50, 5*time.Minute
 
 	all, text := u.manyLive(t, count, func(name string) (*talostest.Live, []byte, bool) {
 		return &talostest.Live{Join: func(key string) error {

@@ -38,15 +38,20 @@ func TestPicture(t *testing.T) {
 
 	var shown strings.Builder
 
+	const (
+		soon    = " --settle 40ms"
+		patient = " --timeout 2m" // the machine may have much else to do
+	)
+
 	for _, line := range []string{
-		"up --settle 40ms", "up --settle 40ms", "verify --nodes 192.168.1.10,192.168.1.11",
+		"up" + soon, "up" + soon, "verify --nodes 192.168.1.10,192.168.1.11" + patient,
 	} {
 		var stdout, stderr bytes.Buffer
 
 		code := run(t.Context(), append(strings.Fields(line), "--quiet"), env, strings.NewReader(""), &stdout, &stderr)
 		require.Equal(t, exitDone, code, "%s\n%s\n%s", line, stdout.String(), stderr.String())
 
-		shown.WriteString("$ talos-tsbridge " + strings.TrimSuffix(line, " --settle 40ms") + "\n" + stdout.String() + "\n")
+		shown.WriteString("$ talos-tsbridge " + strings.NewReplacer(soon, "", patient, "").Replace(line) + "\n" + stdout.String() + "\n")
 	}
 
 	text, err := os.ReadFile(pictureText)

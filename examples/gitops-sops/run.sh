@@ -9,6 +9,6 @@ talos-tsbridge --auth-key 'placeholder:${TS_AUTHKEY}' \
 	--advertise-tags tag:k8s --hostname lab-worker-1 --node-ip-subnet 192.168.1.0/24 \
 	-o patch.yaml
 
-# at each deployment; talosctl reads the patch from a pipe
-sops exec-env secrets.sops.yaml 'envsubst "\$TS_AUTHKEY" < patch.yaml |
-	talosctl machineconfig patch worker.yaml --patch @/dev/stdin'
+# at each deployment; talosctl reads the patch from a pipe, and would take an empty one for none: so it begins when the patch is there
+sops exec-env secrets.sops.yaml 'patch=$(envsubst "\$TS_AUTHKEY" < patch.yaml) &&
+	printf "%s\n" "$patch" | talosctl machineconfig patch worker.yaml --patch @/dev/stdin'
