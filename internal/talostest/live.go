@@ -15,6 +15,7 @@ import (
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
 	"github.com/siderolabs/talos/pkg/machinery/resources/k8s"
+	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/siderolabs/talos/pkg/machinery/resources/runtime"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -28,7 +29,7 @@ type Live struct {
 	// Address is what it is called by, TailnetAddress what it gets in the tailnet.
 	Address        string
 	TailnetAddress string
-	// Name is what Kubernetes knows it by, if it does.
+	// Name is its hostname, and what Kubernetes knows it by, if it does.
 	Name string
 	// NoExtension tells that its image has no tailscale extension.
 	NoExtension bool
@@ -109,7 +110,10 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 		name := k8s.NewNodename(k8s.NamespaceName, k8s.NodenameID)
 		name.TypedSpec().Nodename = live.Name
 
-		if err := live.node.Set(name); err != nil {
+		hostname := network.NewHostnameStatus(network.NamespaceName, network.HostnameID)
+		hostname.TypedSpec().Hostname = live.Name
+
+		if err := live.node.Set(name, hostname); err != nil {
 			return nil, err
 		}
 	}
