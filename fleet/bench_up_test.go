@@ -36,7 +36,7 @@ func BenchmarkUpPlan(b *testing.B) {
 		return &talostest.Live{Latency: latency}, patched(b, configOf(b, machinetype.TypeWorker), settings, ""), true
 	})
 
-	require.Eventually(b, all[nodes-1].Joined, time.Second, time.Millisecond)
+	require.Eventually(b, all[nodes-1].Joined, time.Minute, time.Millisecond)
 
 	file, err := fleet.Parse("bridge.yaml", []byte(text))
 	require.NoError(b, err)
