@@ -86,23 +86,24 @@ func lookAtMachine() (machine, error) {
 	})
 }
 
+// differs compares the machine with what it was. What other programs mount, plug and start meanwhile is not the nodes'.
 func (m machine) differs(after machine) error {
 	var faults []error
 
 	for name, value := range m.settings {
-		if after.settings[name] != value {
-			faults = append(faults, fmt.Errorf("%s was %q and is %q", name, value, after.settings[name]))
+		if now, has := after.settings[name]; has && now != value {
+			faults = append(faults, fmt.Errorf("%s was %q and is %q", name, value, now))
 		}
 	}
 
 	for _, mount := range after.mounts {
-		if !slices.Contains(m.mounts, mount) {
+		if strings.Contains(mount, os.TempDir()) && !slices.Contains(m.mounts, mount) {
 			faults = append(faults, fmt.Errorf("a mount is left: %s", mount))
 		}
 	}
 
 	for _, cgroup := range after.cgroups {
-		if !slices.Contains(m.cgroups, cgroup) {
+		if strings.Contains(cgroup, nodeFolder) && !slices.Contains(m.cgroups, cgroup) {
 			faults = append(faults, fmt.Errorf("a cgroup is left: %s", cgroup))
 		}
 	}

@@ -32,6 +32,9 @@ type node struct {
 	done     chan struct{}
 }
 
+// nodeFolder is how the names of the nodes' folders and cgroups begin.
+const nodeFolder = "talos-node-"
+
 // plugNode makes the place of a node on the LAN. It is switched off.
 func plugNode(t testing.TB, lan *lab.LAN, hostname string) *node {
 	t.Helper()
@@ -41,7 +44,7 @@ func plugNode(t testing.TB, lan *lab.LAN, hostname string) *node {
 		t.Fatal(err)
 	}
 
-	data, err := os.MkdirTemp("", "talos-node-")
+	data, err := os.MkdirTemp("", nodeFolder)
 	if err != nil {
 		t.Fatal(err)
 	}
