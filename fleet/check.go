@@ -30,6 +30,7 @@ func (f *File) check(root *yaml.Node) Faults {
 	}
 
 	c.key("", f.Key)
+	c.unset("", f.Unset)
 
 	for i := range f.Nodes {
 		c.node(&f.Nodes[i])
@@ -56,6 +57,7 @@ func (c *checker) node(node *Node) {
 	}
 
 	c.key(node.Name, node.Key)
+	c.unset(node.Name, node.Unset)
 	c.address(node)
 
 	if c.file.unnamed {
@@ -114,6 +116,17 @@ func (c *checker) key(node string, key *Key) {
 
 	if _, err := authkey.ParseSource(key.Source); err != nil {
 		c.fault(node, "authKey.source", "%v", err)
+	}
+}
+
+// setting is what unset takes: a variable, or a flag.
+var setting = lazyregexp.New(`^(--?[a-z][a-z0-9-]*|[A-Z][A-Z0-9_]*)$`)
+
+func (c *checker) unset(node string, names []string) {
+	for _, name := range names {
+		if !setting().MatchString(name) {
+			c.fault(node, "unset", "%s is no name: write a variable, such as TS_HOSTNAME, or a flag, such as --hostname", quote.Value(name))
+		}
 	}
 }
 

@@ -87,7 +87,7 @@ func (c *converge) look(ctx context.Context) (*talosapi.State, *talosapi.Node, e
 func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	c.report.TailnetAddresses = state.TailnetAddresses
 
-	desired, err := desire(c.plan.Settings(c.index), state.Persisted, c.up.KeepKey)
+	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), state.Persisted, c.up.KeepKey)
 	if err != nil {
 		return refuse(CodeConfig, tidy(err))
 	}
@@ -111,6 +111,10 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 
 	if c.report.Action == "" {
 		c.report.Action, c.report.Says = decided.action, decided.says
+
+		if fields := c.kept(desired); len(fields) > 0 {
+			c.report.Says = append(c.report.Says, "keeps what its config says for "+strings.Join(fields, ", ")+", which the file does not: unset takes it out")
+		}
 
 		if decided.action == ActionJoin || decided.action == ActionLogin {
 			if err := c.beforeLogin(ctx, decided.action); err != nil {
@@ -144,6 +148,15 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	}
 
 	return err
+}
+
+// kept are the fields that the final config has and the file does not, as a plan tells.
+func (c *converge) kept(desired *desired) []string {
+	if !c.up.DryRun {
+		return nil
+	}
+
+	return kept(desired.final, c.plan.Settings(c.index))
 }
 
 // askDevice makes a login of what would leave the device without something that the config says.

@@ -18,6 +18,7 @@ import (
 // desired makes the machine configs that bring one node to what the plan says, out of the one that it has.
 type desired struct {
 	settings patch.Settings
+	unset    []string
 	config   *patch.Config
 	// before is the config on the node's disk, or the one that the node is to be installed with.
 	before []byte
@@ -32,7 +33,7 @@ type desired struct {
 // generated.
 //
 // The key that is in it goes, unless it is to be kept.
-func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, error) {
+func desire(settings patch.Settings, unset []string, before []byte, keepKey bool) (*desired, error) {
 	settings.TalosVersion = nil
 
 	config, err := patch.ParseConfig(before)
@@ -40,7 +41,7 @@ func desire(settings patch.Settings, before []byte, keepKey bool) (*desired, err
 		return nil, err
 	}
 
-	d := &desired{settings: settings, config: config, before: config.Bytes()}
+	d := &desired{settings: settings, unset: unset, config: config, before: config.Bytes()}
 	d.inBefore = environmentOf(d.before)
 
 	if kept := d.inBefore[authkey.EnvAuthKey]; keepKey && kept != "" {
@@ -83,7 +84,7 @@ func (d *desired) apply(settings patch.Settings, more ...patch.Option) (*patch.A
 		settings.AuthKeyMount = nil // there is nothing to put there
 	}
 
-	made, err := patch.New(append(more, patch.WithSettings(settings), patch.WithBase(d.config))...)
+	made, err := patch.New(append(more, patch.WithSettings(settings), patch.WithUnset(d.unset...), patch.WithTarget(d.config))...)
 	if err != nil {
 		return nil, err
 	}

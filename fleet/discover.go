@@ -159,6 +159,21 @@ func settingsOf(config []byte) patch.Settings {
 	return settings
 }
 
+// kept returns the fields that a config says something for and the settings do not: the config keeps them.
+func kept(config []byte, settings patch.Settings) []string {
+	has := settingsOf(config)
+
+	var fields []string
+
+	for _, choice := range patch.Choices() {
+		if choice.Field != "role" && gives(has, choice.Field) && !gives(settings, choice.Field) {
+			fields = append(fields, choice.Field)
+		}
+	}
+
+	return fields
+}
+
 func setVariable(settings *patch.Settings, name, value string) {
 	if settings.Env == nil {
 		settings.Env = map[string]string{}

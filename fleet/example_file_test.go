@@ -69,6 +69,8 @@ func TestExampleFile(t *testing.T) {
 
 	text.WriteString("# staticHostsFrom: [tag:vault]\n#     " + described["staticHostsFrom"] + "\n")
 
+	text.WriteString("# unset: [--ssh, TS_ROUTES]\n#     " + described["unset"] + "; a field that is left out here leaves what a config has\n")
+
 	if *update {
 		require.NoError(t, os.WriteFile("example.yaml", []byte(text.String()), 0o600))
 	}

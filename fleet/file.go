@@ -28,6 +28,10 @@ type File struct {
 	// StaticHostsFrom are tags whose devices every node gets static hosts for. [File.Plan] sends nothing, so it does not look
 	// for them: Client.DevicesTagged of package tailnet does, and what its StaticHosts makes of them goes into PlanOptions.Over.
 	StaticHostsFrom []string `yaml:"staticHostsFrom,omitempty"`
+	// Unset are the settings that go from the machine configs of nodes that run, whoever put them there: variables of the
+	// service, such as TS_ROUTES, and flags, such as --ssh, as [patch.WithUnset] takes them. A field that is only left out
+	// leaves what a config has.
+	Unset []string `yaml:"unset,omitempty"`
 	// Nodes are in the order of the file.
 	Nodes []Node `yaml:"nodes"`
 
@@ -63,6 +67,8 @@ type Node struct {
 	Config string `yaml:"config,omitempty"`
 	// Key replaces that of the file.
 	Key *Key `yaml:"authKey,omitempty"`
+	// Unset are added to those of the file.
+	Unset []string `yaml:"unset,omitempty"`
 	// Settings replace those of the file.
 	Settings patch.Settings `yaml:",inline"`
 

@@ -22,7 +22,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, refuse(CodeNoConfig, "the node waits for its first config: "+err.Error())
 	}
 
-	desired, err := desire(c.plan.Settings(c.index), base, false)
+	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), base, false)
 	if err != nil {
 		return nil, refuse(CodeConfig, tidy(err))
 	}

@@ -22,6 +22,7 @@ var malformed = []struct{ name, text, want string }{
 	{"no YAML", "nodes:\n  a: {address: 192.168.1.10\n", "3:1 is not YAML: look at the indentation and the quotes here"},
 	{"a tab", "nodes:\n\ta: {}\n", "2:1 is not YAML: look at the indentation and the quotes here"},
 	{"two documents", one + "---\n" + one, "3:1 is a second document: write one file for one cluster"},
+	{"no setting", "unset: [acceptRoutes]\n" + one, `1:1 unset: "acceptRoutes" is no name: write a variable, such as TS_HOSTNAME, or a flag, such as --hostname`},
 	{"no nodes", "hostname: a\n", "0:0 nodes: there is none: write at least one node, as lab-cp-1: {address: 192.168.1.10}"},
 	{"nodes without any", "nodes: {}\n", "1:1 nodes: there is none: write at least one node, as lab-cp-1: {address: 192.168.1.10}"},
 	{"nodes null", "nodes:\n", "1:7 nodes: is not a mapping: write NAME: VALUE, a line each"},

@@ -21,6 +21,8 @@ import (
 type PlanOptions struct {
 	// Over replaces what the file says, as flags do, for each node.
 	Over patch.Settings
+	// Unset are settings that go from the configs of all nodes, beside those that the file has.
+	Unset []string
 	// Only are the names of the nodes to plan. Default: all.
 	Only []string
 	// NeedsAddress refuses nodes without one.
@@ -33,6 +35,7 @@ type PlanOptions struct {
 type Plan struct {
 	file    *File
 	over    patch.Settings
+	unset   []string
 	read    func(name string) ([]byte, error)
 	nodes   []*Node
 	patches []*patch.Patch
@@ -50,7 +53,7 @@ type Note struct {
 // Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once. It sends
 // nothing and mints nothing.
 func (f *File) Plan(options PlanOptions) (*Plan, error) {
-	p := &Plan{file: f, over: options.Over, read: options.ReadFile}
+	p := &Plan{file: f, unset: options.Unset, over: options.Over, read: options.ReadFile}
 
 	faults := p.choose(options)
 
@@ -228,6 +231,11 @@ func (p *Plan) Node(i int) *Node { return p.nodes[i] }
 
 // Key returns where the key of a node comes from, empty where the file does not say.
 func (p *Plan) Key(i int) Key { return p.file.Key.merge(p.nodes[i].Key) }
+
+// Unset returns the settings that go from the config of a node.
+func (p *Plan) Unset(i int) []string {
+	return slices.Concat(p.file.Unset, p.nodes[i].Unset, p.unset)
+}
 
 // Role returns the role of a node, empty where nothing says it.
 func (p *Plan) Role(i int) string {

@@ -66,6 +66,7 @@ func properties(t *testing.T, of map[string]any) map[string]any {
 var described = map[string]string{
 	"authKey":         "where the auth key comes from; a literal key is refused",
 	"staticHostsFrom": "tags of devices in the tailnet that every node gets static hosts for",
+	"unset":           "settings to take out of the machine configs of nodes that run, whoever put them there: variables, such as TS_ROUTES, and flags, such as --ssh",
 	"address":         "what the Talos API of the node is called by: an IP address on its LAN or a DNS name, without a port",
 	"config":          "the machine config that the node is installed with while it is in maintenance mode, a file beside this one",
 	"source":          "mint (a new key for each node), env (the variable TS_AUTHKEY), file:PATH, exec:COMMAND, none, or placeholder:TEXT",

@@ -593,3 +593,37 @@ func TestUpOrder(t *testing.T) {
 	assert.Equal(t, []string{"controlplane", "controlplane", "controlplane"}, done[:3])
 	assert.True(t, slices.IsSorted(u.keys.kept[:3]))
 }
+
+// A setting that the file no longer has stays, which a plan tells; what is unset goes, from the device too, and is no change
+// again.
+func TestUpUnset(t *testing.T) {
+	t.Parallel()
+
+	settings := patch.Settings{
+		AdvertiseTags: []string{"tag:k8s"}, NodeIPSubnets: []string{"192.168.1.0/24"}, Hostname: new("a"), SSH: new(true), AdvertiseRoutes: []string{"10.5.0.0/16"},
+	}
+
+	u := newUpTest(t)
+	live := u.live(t, &talostest.Live{Address: "192.168.1.10"}, patched(t, configOf(t, machinetype.TypeWorker), settings, ""), true)
+
+	text := upFile + "  a: {address: 192.168.1.10}\n"
+	u.up.DryRun = true
+	report := u.run(t, text)
+	assert.Equal(t, fleet.OutcomeAsWanted, report.Nodes[0].Outcome)
+	assert.Contains(t, strings.Join(report.Nodes[0].Says, "\n"), "advertiseRoutes, ssh")
+
+	u.up.DryRun = false
+	text = "unset: [TS_ROUTES]\n" + upFile + "  a: {address: 192.168.1.10, unset: [--ssh]}\n"
+	report = u.run(t, text)
+	assert.Equal(t, fleet.OutcomeDone, report.Nodes[0].Outcome, report.Nodes[0].Cause)
+	assert.Equal(t, fleet.ActionLogin, report.Nodes[0].Action)
+	assert.NotContains(t, live.Disk(), "--ssh")
+	assert.NotContains(t, live.Arguments(), "--ssh")
+	assert.Contains(t, live.Disk(), "- TS_ROUTES=\n", "the node withdraws them")
+	assert.Zero(t, u.keys.made)
+
+	assert.Equal(t, 1, u.run(t, text).Count(fleet.OutcomeAsWanted))
+
+	report = u.run(t, upFile+"  a: {address: 192.168.1.10, advertiseRoutes: [10.5.0.0/16], unset: [TS_ROUTES]}\n")
+	assert.Equal(t, fleet.CodeConfig, report.Nodes[0].Code)
+}

@@ -47,8 +47,7 @@ What talosctl get machineconfig -o yaml prints is taken too; the result is the m
 	}
 
 	flags.bind(cmd)
-	cmd.Flags().StringArrayVar(&flags.unset, "unset", nil,
-		"take a setting out, whoever set it: the `name` of a variable, or --FLAG of tailscale up or tailscaled; can be repeated")
+	flags.bindUnset(cmd)
 	cmd.Flags().BoolVar(&inPlace, "in-place", false, "write the result back to the file, at once or not at all")
 	cmd.Flags().BoolVar(&diff, "diff", false, "print what would change, without secrets, and change nothing")
 	p.streams(cmd, func() (string, bool) { return flags.output, !inPlace && !diff })

@@ -46,7 +46,7 @@ func (p *program) planOf(
 		return nil, err
 	}
 
-	options.Over, options.ReadFile = flags.settings, p.readFile
+	options.Over, options.Unset, options.ReadFile = flags.settings, flags.unset, p.readFile
 
 	from := *flags
 	from.staticHostsFrom = slices.Concat(file.StaticHostsFrom, flags.staticHostsFrom)
@@ -72,6 +72,10 @@ func (p *program) planOf(
 	if !flags.quiet {
 		p.note(hosts.notes...)
 		p.noteOnNodes(plan)
+
+		if !keysLater && (len(file.Unset) > 0 || slices.ContainsFunc(file.Nodes, func(node fleet.Node) bool { return len(node.Unset) > 0 })) {
+			p.note("unset is for talos-tsbridge up: a patch takes nothing out of a machine config")
+		}
 	}
 
 	made := &fleetPlan{Plan: plan, keysLater: keysLater}

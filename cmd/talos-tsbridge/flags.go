@@ -67,6 +67,12 @@ func (f *patchFlags) bindSettings(cmd *cobra.Command) {
 	completeValues(cmd, "auth-key", "env", "file:", "exec:", "-", "mint", "once", "none", "placeholder:")
 }
 
+// bindUnset binds what is taken out of a machine config.
+func (f *patchFlags) bindUnset(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.unset, "unset", nil,
+		"take a setting out, whoever set it: the `name` of a variable, or --FLAG of tailscale up or tailscaled; can be repeated")
+}
+
 func (f *patchFlags) bindChoice(cmd *cobra.Command, choice patch.Choice) {
 	flag := cmd.Flags().VarPF(&choiceFlag{choice: choice, settings: &f.settings, faults: &f.faults}, choice.Name, "", choice.Help)
 
