@@ -2,11 +2,13 @@ package tailnet
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 
-	"tailscale.com/client/tailscale/v2"
+	"github.com/tailscale/hujson"
 )
 
 // Policy is the tailnet's policy file, as far as it is about tags.
@@ -29,12 +31,13 @@ func (p *Policy) Undefined(tags ...string) []string {
 // Policy returns the policy of the tailnet. The credential needs to read it, which to an OAuth client is the scope
 // policy_file:read.
 func (c *Client) Policy(ctx context.Context) (*Policy, error) {
-	var answer *tailscale.ACL
+	var text string
 
 	err := c.call(ctx, stepPolicy, http.MethodGet, func(ctx context.Context) error {
-		var err error
-
-		answer, err = c.official.PolicyFile().Get(ctx)
+		answer, err := c.official.PolicyFile().Raw(ctx)
+		if err == nil {
+			text = answer.HuJSON
+		}
 
 		return err
 	})
@@ -42,5 +45,14 @@ func (c *Client) Policy(ctx context.Context) (*Policy, error) {
 		return nil, fmt.Errorf("reading the policy file: %w", err)
 	}
 
-	return &Policy{TagOwners: answer.TagOwners}, nil
+	// Headscale answers with the file as it is, comments and commas too many included
+	standard, err := hujson.Standardize([]byte(text))
+	if err == nil {
+		var policy Policy
+		if err = json.Unmarshal(standard, &policy); err == nil {
+			return &policy, nil
+		}
+	}
+
+	return nil, errors.New("reading the policy file: the answer is no policy: check the base URL") // the parser's error repeats the text
 }

@@ -1,6 +1,7 @@
 package tailnet_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -24,6 +25,18 @@ func TestPolicy(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, policy.Undefined("tag:k8s", "tag:edge"))
 	require.Equal(t, []string{"tag:k8", "tag:other"}, policy.Undefined("tag:k8", "tag:k8s", "tag:other"))
+
+	server.BehaveAsHeadscale()
+
+	policy, err = client.Policy(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"tag:other"}, policy.Undefined("tag:edge", "tag:other"))
+
+	server.Fail(tailnettest.Fault{On: tailnettest.GetPolicy, Times: 1, Status: http.StatusOK, Body: `["CANARY"]`})
+
+	_, err = client.Policy(t.Context())
+	require.ErrorContains(t, err, "no policy")
+	require.NotContains(t, err.Error(), "CANARY")
 
 	reader := newClient(t, server, server.AddOAuthClient(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}, Scopes: []string{"policy_file:read"}}))
 	_, err = reader.Policy(t.Context())

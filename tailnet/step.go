@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/tailscale/hujson"
 )
 
 // step is what a request is for. The same status means another thing in each.
@@ -47,7 +49,11 @@ func (s step) accepts(status int, body []byte) bool {
 		return status == http.StatusOK && hasMember(body, "keys")
 	case stepDevices:
 		return status == http.StatusOK && hasMember(body, "devices")
-	case stepToken, stepExchange, stepGet, stepDevice, stepPolicy:
+	case stepPolicy:
+		_, err := hujson.Parse(body)
+
+		return status == http.StatusOK && err == nil
+	case stepToken, stepExchange, stepGet, stepDevice:
 	}
 
 	return status == http.StatusOK && json.Valid(body)

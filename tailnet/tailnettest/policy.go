@@ -11,5 +11,13 @@ func (s *Server) getPolicy(_ *http.Request, who actor) answer {
 		return failure(http.StatusNotFound, "not found")
 	}
 
-	return success(map[string]any{"tagOwners": s.owners})
+	shown := success(map[string]any{"tagOwners": s.owners})
+
+	// Headscale shows the file that somebody wrote, whatever it is asked for
+	if s.headscale {
+		shown.body = append([]byte("// who may\n"), shown.body[:len(shown.body)-1]...)
+		shown.body = append(shown.body, ",}\n"...)
+	}
+
+	return shown
 }
