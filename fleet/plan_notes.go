@@ -44,7 +44,8 @@ func (p *Plan) noteOnAddresses() {
 
 		for _, text := range subnets {
 			subnet, err := netip.ParsePrefix(text)
-			inside = inside || err == nil && subnet.Contains(address)
+			isUnknown := strings.HasPrefix(text, "placeholder:")
+			inside = inside || isUnknown || text == address.String() || err == nil && subnet.Contains(address)
 		}
 
 		if !inside {

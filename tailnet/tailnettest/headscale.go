@@ -49,16 +49,20 @@ func (s *Server) refuseTagsAsHeadscale(tags []string, who actor) *answer {
 	return nil
 }
 
-// listKeysAsHeadscale lists the keys, and the OAuth clients beside them.
-func (s *Server) listKeysAsHeadscale() []keyAnswer {
+// listKeysAsHeadscale lists the keys, and the OAuth clients beside them: those that a client may read, and no refusal where there are none.
+func (s *Server) listKeysAsHeadscale(who actor) []keyAnswer {
 	list := []keyAnswer{}
 
-	for _, key := range s.keys {
-		list = append(list, key.answer(s.now()))
+	if who.may("auth_keys:read") {
+		for _, key := range s.keys {
+			list = append(list, key.answer(s.now()))
+		}
 	}
 
-	for _, client := range s.clients {
-		list = append(list, keyAnswer{ID: client.id, KeyType: "client", Invalid: client.removed})
+	if who.may("oauth_keys:read") {
+		for _, client := range s.clients {
+			list = append(list, keyAnswer{ID: client.id, KeyType: "client", Invalid: client.removed})
+		}
 	}
 
 	return list

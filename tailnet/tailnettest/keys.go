@@ -220,12 +220,12 @@ func notDescription(r rune) bool {
 }
 
 func (s *Server) listKeys(_ *http.Request, who actor) answer {
-	if !who.may("auth_keys:read") {
-		return failure(http.StatusForbidden, textForbidden)
+	if s.headscale {
+		return success(map[string]any{"keys": s.listKeysAsHeadscale(who)})
 	}
 
-	if s.headscale {
-		return success(map[string]any{"keys": s.listKeysAsHeadscale()})
+	if !who.may("auth_keys:read") {
+		return failure(http.StatusForbidden, textForbidden)
 	}
 
 	list := []keyAnswer{}
