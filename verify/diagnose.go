@@ -295,13 +295,7 @@ func (e evidence) explainAnswer(r Result) Finding {
 			Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},
 		}
 	case OutcomeProxy:
-		return Finding{
-			Code: CodeProxy, Cause: orDefault(r.Detail, "the proxy does not get through"),
-			Next: []string{
-				"see that tailscaled runs and serves the proxy (--socks5-server, --outbound-http-proxy-listen): tcp://HOST:PORT of the proxy",
-				"tailscaled says in its log why it does not reach an address: the device is offline, or the tailnet's policy does not allow it",
-			},
-		}
+		return e.explainProxy(r)
 	case OutcomeExhausted:
 		return Finding{
 			Code: CodeExhausted, Cause: "this machine has no file descriptor left for a connection, so nothing is known about the target",

@@ -26,6 +26,13 @@ func (c *countingConn) Read(into []byte) (int, error) {
 	return n, err
 }
 
+// heldConn is one that stays open until who made it closes what is below: what the other side said last can still be read
+// when HTTP has given up. A deadline ends what waits for it.
+type heldConn struct{ *countingConn }
+
+// Close implements [net.Conn].
+func (heldConn) Close() error { return nil }
+
 // tryShortHello watches a handshake. Where the other side has not said a thing in half of the time, or closes the connection
 // without a word, it is asked again, over a connection of its own, with a first message that fits into one short packet:
 // today's clients send one of two packets, which routers with a smaller MTU lose, and some servers cannot take. The function

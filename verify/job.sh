@@ -135,6 +135,10 @@ check_https() { # TARGET HOST PORT URL [--resolve NAME:PORT:IP]
   said=$(printf '%s\n' "$said" | sed '/^status /d; /^verify /d; /^[*<>{} ]/d; /^[[:space:]]*$/d')
   code=$(printf '%s' "$figures" | sed -n 's/^status 0*\([0-9]*\).*/\1/p')
   address=$(printf '%s' "$figures" | sed -n 's/^status [0-9]*, \([0-9a-fA-F.:]*\),.*/\1/p')
+  # nor to which address it failed to connect
+  if [ -z "$address" ]; then
+    case ${1:-} in --resolve) address=$(printf '%s' "${2#"$host:$port:"}" | tr -d '[]') ;; *) case $host in *[!0-9a-fA-F.:]*) ;; *) address=$host ;; esac ;; esac
+  fi
   # where a handshake fails, curl has forgotten when it was connected
   case $figures in '' | *'connected after 0.000000 s'*) connected=$greeted ;; *) connected=1 ;; esac
   case $figures in '' | *'TLS after 0.000000 s'*) secured= ;; *) secured=1 ;; esac

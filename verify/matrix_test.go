@@ -458,6 +458,39 @@ func TestProxies(t *testing.T) {
 	}
 }
 
+// tailscaled's proxy says the same of all that it does not reach: what else it reaches is what tells.
+func TestProxiesThatSayLittle(t *testing.T) {
+	t.Parallel()
+
+	through := func(target string, outcome verify.Outcome) verify.Result {
+		one := result(t, verify.PlaceHost, target, outcome)
+		one.Proxy = "socks5://127.0.0.1:1055"
+
+		at, err := netip.ParseAddrPort(strings.TrimPrefix(target, "tcp://"))
+		require.NoError(t, err)
+
+		one.Address, one.Port = at.Addr(), at.Port()
+
+		return one
+	}
+
+	const other = "tcp://100.82.13.88:8200"
+
+	for _, test := range []struct {
+		beside []verify.Result
+		want   verify.Code
+	}{
+		{nil, verify.CodeProxy},
+		{[]verify.Result{through("tcp://100.82.13.87:1", verify.OutcomeOK)}, verify.CodePortFiltered},
+		{[]verify.Result{through("tcp://100.82.13.87:1", verify.OutcomeProxy)}, verify.CodeProxy},
+		{[]verify.Result{through(other, verify.OutcomeOK)}, verify.CodePeerSilent},
+		{[]verify.Result{result(t, verify.PlaceHost, other, verify.OutcomeOK)}, verify.CodeProxy},
+	} {
+		findings := verify.Diagnose(append([]verify.Result{through("tcp://100.82.13.87:8200", verify.OutcomeProxy)}, test.beside...))
+		assert.Equal(t, []verify.Code{test.want}, slices.Compact(codes(findings)))
+	}
+}
+
 // Where the environment has a proxy and nothing else works, the finding names it.
 func TestUnusedProxy(t *testing.T) {
 	t.Parallel()

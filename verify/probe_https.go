@@ -75,7 +75,7 @@ func (c *Checker) tryTLS(ctx context.Context, target Target, result *Result, jud
 	var certificates []*x509.Certificate
 
 	counted := &countingConn{Conn: conn}
-	secured := tls.Client(counted, &tls.Config{
+	secured := tls.Client(heldConn{counted}, &tls.Config{
 		ServerName:         target.host,
 		MinVersion:         tls.VersionTLS10,
 		CipherSuites:       everyCipher(),               // what other clients speak is told as a warning
@@ -211,6 +211,11 @@ func (c *Checker) request(ctx context.Context, conn *tls.Conn, target Target, re
 	}
 
 	alert, alerted := alertOf(err)
+	if !alerted {
+		// what the transport says may be that HTTP/2 was not established, and no more
+		alert, alerted = lastAlert(conn)
+	}
+
 	outcome, detail := dialOutcome(err)
 
 	switch {
@@ -226,6 +231,16 @@ func (c *Checker) request(ctx context.Context, conn *tls.Conn, target Target, re
 	default:
 		result.Outcome, result.Detail = OutcomeNoHTTP, "TLS works, and then: "+detail
 	}
+}
+
+// lastAlert returns the alert that ended a connection, or that waits in it.
+func lastAlert(conn *tls.Conn) (Alert, bool) {
+	const longest = 500 * time.Millisecond
+
+	_ = conn.NetConn().SetReadDeadline(time.Now().Add(longest))
+	_, err := conn.Read(make([]byte, 1))
+
+	return alertOf(err)
 }
 
 // malformed is what the detail of a handshake begins with that this side ended.

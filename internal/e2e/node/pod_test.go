@@ -12,14 +12,10 @@ import (
 	"math/big"
 	"net"
 	"net/http"
-	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"testing"
 	"time"
-
-	"go.yaml.in/yaml/v3"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/e2e/tailnet/lab"
 )
@@ -54,7 +50,7 @@ func TestPod(t *testing.T) {
 
 	lab.Eventually(t, 30*time.Second, "the pod reaches the peer", func() error { return pod.Greeted(net.JoinHostPort(address, "8200"), "hello") })
 
-	log, err := runJob(t, pod, "--insecure", tcp, https)
+	log, err := lab.RunJob(t, pod, nil, "--insecure", tcp, https)
 	if err != nil {
 		t.Errorf("the Job fails: %v\n%s", err, log)
 	}
@@ -65,7 +61,7 @@ func TestPod(t *testing.T) {
 			t.Fatal(err)
 		}
 
-		log, err := runJob(t, pod, "--insecure", "--timeout=2s", tcp)
+		log, err := lab.RunJob(t, pod, nil, "--insecure", "--timeout=2s", tcp)
 		if err == nil {
 			t.Fatalf("the Job succeeds without the tailnet:\n%s", log)
 		}
@@ -75,41 +71,6 @@ func TestPod(t *testing.T) {
 
 		c.finds(t, n, 1, []string{"tailnet-unreachable", "service-down"}, "--also="+saved)
 	})
-}
-
-// runJob runs the script of the Job in the network of a pod.
-func runJob(t testing.TB, pod *lab.Namespace, flags ...string) (string, error) {
-	t.Helper()
-
-	manifest, err := output(exec.Command(lab.Programs.Bridge, slices.Concat([]string{"verify", "--manifest", "--quiet"}, flags)...))
-	if err != nil {
-		t.Fatal(err)
-	}
-
-	var job struct {
-		Spec struct {
-			Template struct {
-				Spec struct {
-					Containers []struct {
-						Command []string `yaml:"command"`
-						Args    []string `yaml:"args"`
-					} `yaml:"containers"`
-				} `yaml:"spec"`
-			} `yaml:"template"`
-		} `yaml:"spec"`
-	}
-
-	if err := yaml.Unmarshal(manifest, &job); err != nil {
-		t.Fatal(err)
-	}
-
-	container := job.Spec.Template.Spec.Containers[0]
-	command := pod.Command(slices.Concat(container.Command, container.Args)...)
-	command.Env = []string{"PATH=" + os.Getenv("PATH")}
-
-	log, err := command.CombinedOutput()
-
-	return string(log), err
 }
 
 // serveHTTPS answers requests for a name, and ends the handshake for any other, as a server does that has several.

@@ -197,6 +197,30 @@ func (c *Control) Knows(t testing.TB, want Device) {
 	})
 }
 
+// ApproveRoutes lets a device serve a route that it advertises.
+func (c *Control) ApproveRoutes(t testing.TB, hostname, route string) {
+	t.Helper()
+
+	var devices []struct {
+		ID   uint64 `json:"id"`
+		Name string `json:"given_name"`
+	}
+
+	c.ask(t, &devices, "nodes", "list")
+
+	for _, device := range devices {
+		if device.Name == hostname {
+			if _, err := c.Headscale("nodes", "approve-routes", "--identifier", strconv.FormatUint(device.ID, 10), "--routes", route); err != nil {
+				t.Fatal(err)
+			}
+
+			return
+		}
+	}
+
+	t.Fatalf("the control server has no device %s", hostname)
+}
+
 func (c *Control) ask(t testing.TB, answer any, args ...string) {
 	t.Helper()
 

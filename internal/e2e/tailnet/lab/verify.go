@@ -13,8 +13,9 @@ import (
 type Report struct {
 	Raw      []byte
 	Findings []struct {
-		Code  string `json:"code"`
-		Cause string `json:"cause"`
+		Code     string   `json:"code"`
+		Cause    string   `json:"cause"`
+		Subjects []string `json:"subjects"`
 	} `json:"findings"`
 }
 
