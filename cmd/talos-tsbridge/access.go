@@ -61,6 +61,7 @@ changes no exit code: the context is for talosctl, and many clusters have that A
 	flags.bindFile(cmd, "the bridge `file` (default "+fleet.DefaultFile+", unless --nodes is given)")
 	bind.StringSliceVarP(&flags.nodes, "nodes", "n", nil, "these nodes, a comma-separated `list` of addresses or of names in the bridge file (default: all of the file)")
 	bind.StringVar(&flags.newContext, "context", "", "`name` of the context to make (default: that of the present one, with -tailnet)")
+	leaveVariable(cmd, "context")
 	bind.StringVar(&flags.context, "from-context", "", "`name` of the context that works today (default: the current one)")
 	flags.bindTalosconfig(bind)
 	bindSpan(bind, &flags.timeout, "timeout", verify.DefaultTimeout, "`time` that an endpoint may take to answer")

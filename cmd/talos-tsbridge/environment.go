@@ -68,11 +68,11 @@ func (e environment) applyTo(cmd *cobra.Command) (notes []string, err error) {
 
 	var faults []error
 
-	for name := range e {
+	for name, value := range e {
 		flag := flagOf(name)
 
 		switch {
-		case !strings.HasPrefix(name, variablePrefix) || known[name]:
+		case !strings.HasPrefix(name, variablePrefix) || known[name] || value == "":
 		case slices.Contains(flagsOnly, flag):
 			notes = append(notes, "variable "+name+" has no effect: give --"+flag+" as a flag")
 		default:
@@ -144,11 +144,22 @@ func collectVariables(cmd *cobra.Command, known map[string]bool) {
 
 // flagsOnly have no variable: what two commands mean different things by, so that a variable set for one would act on the
 // other, and what confirms or aims a single run.
-var flagsOnly = []string{"output", "format", "image", "from", "yes", "force", "in-place", "unset"}
+var flagsOnly = []string{"output", "format", "image", "from", "yes", "force", "in-place", "unset", "diff"}
 
 // isVariable reports whether a flag can be given as a variable: most of ours can, and none of cobra's.
 func isVariable(flag *pflag.Flag) bool {
-	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions" && !slices.Contains(flagsOnly, flag.Name)
+	_, isOther := flag.Annotations[withoutVariable]
+
+	return flag.Name != "help" && flag.Name != "version" && flag.Name != "no-descriptions" && !isOther && !slices.Contains(flagsOnly, flag.Name)
+}
+
+// withoutVariable is the annotation of a flag by which other commands mean something else: the variable is theirs.
+const withoutVariable = "its variable is for other commands"
+
+func leaveVariable(cmd *cobra.Command, flag string) {
+	if err := cmd.Flags().SetAnnotation(flag, withoutVariable, nil); err != nil {
+		panic(err) // the flag does not exist: a mistake of the caller
+	}
 }
 
 // childEnvironment is the environment without keys and credentials.

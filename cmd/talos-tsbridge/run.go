@@ -99,8 +99,9 @@ the kubelet (and etcd) on the node's LAN address.
 The patch goes to standard output and nothing else does; notes and errors go to standard error.
 
 A flag can be given as a variable too: --advertise-tags as TSBRIDGE_ADVERTISE_TAGS. Flags that can be repeated take one value a line
-there. A variable that is empty counts as not given. What aims or confirms a single run has none (--output, --format, --in-place,
---unset, --yes, --force), and neither has what means different things to two commands (--from, --image).`
+there. A variable that is empty counts as not given. What aims or confirms a single run has none (--output, --format, --diff,
+--in-place, --unset, --yes, --force), and neither has what means different things to two commands (--from, --image, --context of
+access, --insecure of schematic).`
 
 const examples = `  export TS_AUTHKEY=tskey-auth-...
   talos-tsbridge --advertise-tags tag:k8s --node-ip-subnet 192.168.1.0/24 |

@@ -59,6 +59,7 @@ already stays, in its order, and tailscale comes in. A node that waits for its f
 	set.StringVar(&flags.from, "from", "", "start from the schematic in `file`, - for standard input")
 	set.StringVar(&flags.fromNode, "from-node", "", "start from the image that the node at `address` runs, asked through the Talos API")
 	set.BoolVarP(&flags.insecure, "insecure", "i", false, "with --from-node: the node is in maintenance mode, and asked without credentials")
+	leaveVariable(cmd, "insecure")
 	set.StringArrayVar(&flags.extensions, "extension", nil, "further system extension, `NAME`, such as siderolabs/iscsi-tools; can be repeated")
 	set.StringArrayVar(&flags.kernelArgs, "kernel-arg", nil, "kernel `argument`, such as console=ttyS0; can be repeated")
 	set.StringVar(&flags.overlay, "overlay", "", "overlay of a board, `IMAGE[,NAME[,OPTION=VALUE...]]`, such as sbc-raspberrypi,rpi_generic")
