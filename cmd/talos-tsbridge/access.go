@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -234,8 +233,8 @@ func (p *program) tryEndpoints(ctx context.Context, flags *accessFlags, made *ac
 
 	out.WriteString("\n" + made.words(flags.dryRun))
 
-	if _, err := io.WriteString(p.stdout, out.String()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
+	if err := p.print(ctx, []byte(out.String())); err != nil {
+		return err
 	}
 
 	switch {

@@ -104,11 +104,11 @@ func (p *program) listDevices(ctx context.Context, flags tailnetFlags, tags, for
 		return wanted != nil && !slices.ContainsFunc(device.Tags, func(tag string) bool { return slices.Contains(wanted, tag) })
 	})
 
-	return p.writeList(form, map[string]any{"devices": devices}, func(table tableWriter) { table.deviceRows(devices) })
+	return p.writeList(ctx, form, map[string]any{"devices": devices}, func(table tableWriter) { table.deviceRows(devices) })
 }
 
 // writeList writes a list whole, as JSON or as a table.
-func (p *program) writeList(form string, list any, table func(tableWriter)) error {
+func (p *program) writeList(ctx context.Context, form string, list any, table func(tableWriter)) error {
 	var (
 		text  bytes.Buffer
 		shown []byte
@@ -128,11 +128,7 @@ func (p *program) writeList(form string, list any, table func(tableWriter)) erro
 		shown = text.Bytes()
 	}
 
-	if _, err := p.stdout.Write(shown); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-
-	return nil
+	return p.print(ctx, shown)
 }
 
 func (p *program) deviceRemoveCommand() *cobra.Command {
@@ -184,7 +180,7 @@ func (p *program) removeDevice(ctx context.Context, flags tailnetFlags, nameOrID
 		return err
 	}
 
-	if err := p.writeList(outputTable, nil, func(table tableWriter) { table.deviceRows([]tailnet.Device{device}) }); err != nil {
+	if err := p.writeList(ctx, outputTable, nil, func(table tableWriter) { table.deviceRows([]tailnet.Device{device}) }); err != nil {
 		return err
 	}
 

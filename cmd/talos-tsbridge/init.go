@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -74,11 +73,7 @@ func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *
 	}
 
 	if path == "-" {
-		if _, err := p.stdout.Write(text); err != nil {
-			return fmt.Errorf("standard output: %w", err)
-		}
-
-		return nil
+		return p.print(ctx, text)
 	}
 
 	if err := writeNew(path, text); err != nil {

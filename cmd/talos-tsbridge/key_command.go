@@ -171,7 +171,7 @@ func (p *program) revokeUnused(ctx context.Context, flags leftoverFlags, age tim
 		return nil
 	}
 
-	if err := p.writeKeys(outputTable, keys); err != nil {
+	if err := p.writeKeys(ctx, outputTable, keys); err != nil {
 		return err
 	}
 

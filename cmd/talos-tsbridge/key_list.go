@@ -43,7 +43,7 @@ func (p *program) keyListCommand() *cobra.Command {
 				return err
 			}
 
-			return p.writeKeys(form, keys)
+			return p.writeKeys(cmd.Context(), form, keys)
 		},
 	}
 
@@ -54,12 +54,12 @@ func (p *program) keyListCommand() *cobra.Command {
 	return cmd
 }
 
-func (p *program) writeKeys(form string, keys []tailnet.Key) error {
+func (p *program) writeKeys(ctx context.Context, form string, keys []tailnet.Key) error {
 	if keys == nil {
 		keys = []tailnet.Key{}
 	}
 
-	return p.writeList(form, map[string]any{"keys": keys}, func(table tableWriter) { table.keys(keys) })
+	return p.writeList(ctx, form, map[string]any{"keys": keys}, func(table tableWriter) { table.keys(keys) })
 }
 
 // unusedKeys returns the keys of a description that can still register a node and were made at least so long ago.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"time"
 
 	"golang.org/x/term"
 
@@ -56,6 +57,21 @@ func (p *program) write(ctx context.Context, output string, text []byte) error {
 	}
 
 	return err
+}
+
+// print writes what a person or a program reads on standard output and no key depends on. After the first signal it shows
+// what is known by then, to a reader who reads.
+func (p *program) print(ctx context.Context, text []byte) error {
+	if context.Cause(ctx) != nil {
+		const deadline = 10 * time.Second
+
+		inTime, cancel := context.WithTimeout(context.WithoutCancel(ctx), deadline)
+		defer cancel()
+
+		ctx = inTime
+	}
+
+	return named(ctx, "standard output", ctxio.Write(ctx, p.stdout, text))
 }
 
 // isTerminal reports whether f, an input or an output, is a terminal.

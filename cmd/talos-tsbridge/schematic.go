@@ -134,11 +134,7 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 		}
 	}
 
-	if _, err := fmt.Fprint(p.stdout, text); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-
-	return nil
+	return p.print(cmd.Context(), []byte(text))
 }
 
 // check refuses flags that do not go together.

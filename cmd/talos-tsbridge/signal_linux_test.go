@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"os"
 	"os/exec"
@@ -258,4 +259,25 @@ func TestExecPassesEachSignalOn(t *testing.T) {
 		require.ErrorAs(t, command.Wait(), &exit)
 		assert.Equal(t, 9, exit.ExitCode(), by)
 	}
+}
+
+// A report that nobody reads to its end does not keep a run from ending.
+func TestPrintEndsWithItsContext(t *testing.T) {
+	t.Parallel()
+
+	reader, writer, err := os.Pipe()
+	require.NoError(t, err)
+	t.Cleanup(func() { _, _ = reader.Close(), writer.Close() })
+
+	ctx, cancel := context.WithCancelCause(t.Context())
+	printed := make(chan error)
+
+	go func() { printed <- (&program{stdout: writer}).print(ctx, bytes.Repeat([]byte("report\n"), 1<<20)) }()
+
+	_, err = io.ReadFull(reader, make([]byte, 1))
+	require.NoError(t, err)
+
+	stopped := stopError{syscall.SIGTERM}
+	cancel(stopped)
+	require.ErrorIs(t, <-printed, stopped)
 }

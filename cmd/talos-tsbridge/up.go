@@ -161,7 +161,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		result.Findings, err = devices.seen(ctx, flags, report)
 	}
 
-	if writeErr := p.writeUp(flags, result); writeErr != nil {
+	if writeErr := p.writeUp(ctx, flags, result); writeErr != nil {
 		return errors.Join(err, writeErr)
 	}
 

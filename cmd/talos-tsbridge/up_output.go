@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -22,7 +23,7 @@ type upResult struct {
 }
 
 // writeUp prints how it went with each node.
-func (p *program) writeUp(flags *upFlags, result upResult) error {
+func (p *program) writeUp(ctx context.Context, flags *upFlags, result upResult) error {
 	var text bytes.Buffer
 
 	if flags.output == outputJSON {
@@ -41,11 +42,7 @@ func (p *program) writeUp(flags *upFlags, result upResult) error {
 		table.findings(result.Findings)
 	}
 
-	if _, err := p.stdout.Write(text.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-
-	return nil
+	return p.print(ctx, text.Bytes())
 }
 
 func writeUpTable(to io.Writer, report *fleet.Report, flags *upFlags) error {

@@ -133,7 +133,7 @@ func (p *program) verify(ctx context.Context, flags *verifyFlags, given *pflag.F
 
 	found.Findings = verify.Merge(append(found.Findings, drift...))
 
-	if err := p.writeReport(flags.output, found); err != nil {
+	if err := p.writeReport(ctx, flags.output, found); err != nil {
 		return err
 	}
 

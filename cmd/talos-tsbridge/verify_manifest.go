@@ -38,8 +38,8 @@ func (p *program) printManifest(ctx context.Context, flags *verifyFlags, targets
 		}
 	}
 
-	if _, err := p.stdout.Write(text); err != nil {
-		return fmt.Errorf("standard output: %w", err)
+	if err := p.print(ctx, text); err != nil {
+		return err
 	}
 
 	if flags.quiet {

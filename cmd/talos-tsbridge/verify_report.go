@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -51,7 +52,7 @@ func plural(n int, noun string) string {
 	return strconv.Itoa(n) + " " + noun + "s"
 }
 
-func (p *program) writeReport(form string, found *report.Report) error {
+func (p *program) writeReport(ctx context.Context, form string, found *report.Report) error {
 	var text bytes.Buffer
 
 	if form == outputJSON {
@@ -66,11 +67,7 @@ func (p *program) writeReport(form string, found *report.Report) error {
 		table.findings(found.Findings)
 	}
 
-	if _, err := p.stdout.Write(text.Bytes()); err != nil {
-		return fmt.Errorf("standard output: %w", err)
-	}
-
-	return nil
+	return p.print(ctx, text.Bytes())
 }
 
 // wantsColour reports whether a person reads the table, and has not asked for no colours (https://no-color.org).
