@@ -1,11 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -16,6 +16,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
@@ -106,63 +107,74 @@ func (p *program) access(ctx context.Context, flags *accessFlags) error {
 		return exitError{errors.New("no control plane is on the tailnet, and workers pass calls on to nobody: bring one there with talos-tsbridge up"), exitUnseen}
 	}
 
-	path, text, name, changed, err := flags.withContext(ctx, connection, endpoints, addresses)
+	made, err := flags.makeContext(ctx, connection, endpoints, addresses)
 	if err != nil {
 		return err
 	}
 
-	if changed && !flags.dryRun {
-		if err := writeTalosconfig(path, text); err != nil {
+	if made.changed && !flags.dryRun {
+		if err := made.write(ctx); err != nil {
 			return err
 		}
 	}
 
-	return p.tryEndpoints(ctx, flags, &accessResult{path: path, text: text, name: name, changed: changed, endpoints: endpoints, addresses: own})
+	return p.tryEndpoints(ctx, flags, &accessResult{talosContext: made, endpoints: endpoints, addresses: own})
 }
 
-// withContext returns the talosconfig with the new context in it.
-func (f *accessFlags) withContext(ctx context.Context, connection nodes.Connection, endpoints, addresses []string) (path string, text []byte, name string, changed bool, err error) {
+// talosContext is a context in a talosconfig.
+type talosContext struct {
+	path string
+	name string
+	// before is the talosconfig as it was, text with the context in it, which changed tells to be new there.
+	before, text []byte
+	changed      bool
+}
+
+// makeContext returns the talosconfig with the new context in it.
+func (f *accessFlags) makeContext(ctx context.Context, connection nodes.Connection, endpoints, addresses []string) (*talosContext, error) {
 	path, before, err := talosapi.Connection(connection).Find(ctx)
 	if err != nil {
-		return "", nil, "", false, exitError{err, exitUnseen}
+		return nil, exitError{err, exitUnseen}
 	}
 
-	name = f.newContext
-	if name == "" {
+	made := &talosContext{path: path, name: f.newContext, before: before}
+
+	if made.name == "" {
 		present := f.context
 		if present == "" {
 			if present, err = talosapi.CurrentContext(before); err != nil {
-				return "", nil, "", false, err
+				return nil, err
 			}
 		}
 
-		name = present + "-tailnet"
+		made.name = present + "-tailnet"
 	}
 
-	text, changed, err = talosapi.AddContext(before, f.context, name, endpoints, addresses)
+	made.text, made.changed, err = talosapi.AddContext(before, f.context, made.name, endpoints, addresses)
 	if errors.Is(err, talosapi.ErrContextDiffers) {
-		return "", nil, "", false, usagef("context %s: %w: give another name with --context, or remove it with talosctl config remove %s", name, err, name)
+		return nil, usagef("context %s: %w: give another name with --context, or remove it with talosctl config remove %s", made.name, err, made.name)
 	}
 
-	return path, text, name, changed, err
+	return made, err
 }
 
-// writeTalosconfig writes the file back, which keeps its mode.
-func writeTalosconfig(path string, text []byte) error {
-	info, err := os.Stat(path)
+// write writes the file back, which keeps its owner and mode, unless somebody else has changed it.
+func (c *talosContext) write(ctx context.Context) error {
+	edit, err := atomicfile.Open(ctx, c.path, ctxio.MaxInput)
 	if err != nil {
 		return err
 	}
 
-	return atomicfile.Write(path, text, info.Mode().Perm())
+	if !bytes.Equal(edit.Text(), c.before) {
+		return errors.Join(fmt.Errorf("talosconfig %s was changed meanwhile: run talos-tsbridge access again", c.path), edit.Close())
+	}
+
+	return errors.Join(edit.Replace(c.text), edit.Close())
 }
 
 // accessResult is the context that was made.
 type accessResult struct {
-	path    string
-	text    []byte
-	name    string
-	changed bool
+	*talosContext
 
 	// endpoints are the control planes over the tailnet, addresses theirs on the LAN.
 	endpoints, addresses []string
