@@ -121,9 +121,6 @@ func (s Source) IsOnce() bool { return s.scheme == schemeOnce }
 // IsNone reports whether the source is [None].
 func (s Source) IsNone() bool { return s.scheme == schemeNone }
 
-// IsStdin reports whether the source is [FromStdin], so that nothing else can be read from there.
-func (s Source) IsStdin() bool { return s.scheme == schemeStdin }
-
 // String returns the text that [ParseSource] reads, and "" for the zero Source.
 func (s Source) String() string {
 	switch s.scheme {

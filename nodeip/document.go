@@ -14,7 +14,7 @@ import (
 // a [k8s.KubeNodeConfigV1Alpha1] from contract v1.14 on, a [v1alpha1.Config] that holds only machine.kubelet.nodeIP
 // before. A nil contract is the newest supported one. It returns nil for empty subnets.
 //
-// It fails for a contract outside of v1.7 to v1.14.
+// It fails for a contract before v1.7; one after v1.14 is taken as v1.14.
 func (s Subnets) Document(version *coreconfig.VersionContract) (config.Document, error) {
 	version, err := contract.Resolve(version)
 	if err != nil {

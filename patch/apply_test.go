@@ -569,17 +569,17 @@ func TestFirewallNeedsADefaultBlock(t *testing.T) {
 	base := generateText(t, coreconfig.TalosVersion1_14, machine.TypeWorker, encoder.CommentsDisabled)
 	key := patch.WithAuthKey(parseKey(t, exampleKey))
 
-	_, err := patch.New(patch.WithBase(parse(t, base)), patch.WithFirewall(), key)
+	_, err := patch.New(patch.WithBase(parse(t, base)), patch.WithFirewall(true), key)
 	require.ErrorContains(t, err, "firewall: the machine config does not block by default")
 
-	blind, err := patch.New(patch.WithFirewall(), key)
+	blind, err := patch.New(patch.WithFirewall(true), key)
 	require.NoError(t, err)
 	assert.Contains(t, fmt.Sprint(blind.Notes()), "firewall: only for a config that has NetworkDefaultActionConfig with ingress: block")
 
 	_, err = blind.Apply(parse(t, base))
 	require.ErrorContains(t, err, "the machine config does not block by default")
 
-	sighted, err := patch.New(patch.WithBase(parse(t, append(base, defaultBlock...))), patch.WithFirewall(), key)
+	sighted, err := patch.New(patch.WithBase(parse(t, append(base, defaultBlock...))), patch.WithFirewall(true), key)
 	require.NoError(t, err)
 	assert.Empty(t, sighted.Notes())
 }

@@ -81,15 +81,15 @@ func TestApplyCompletesLists(t *testing.T) {
 		has, not   []string
 	}{
 		{
-			"KubeSpan endpoints", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [0.0.0.0/0, '!10.0.0.0/8']\n"), patch.WithKubeSpanFilter(),
+			"KubeSpan endpoints", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [0.0.0.0/0, '!10.0.0.0/8']\n"), patch.WithKubeSpanFilter(true),
 			[]string{"endpoints: [0.0.0.0/0, '!10.0.0.0/8', '!100.64.0.0/10']"}, []string{"::/0"},
 		},
 		{
-			"KubeSpan endpoints without the tailnet", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [10.0.0.0/8]\n"), patch.WithKubeSpanFilter(),
+			"KubeSpan endpoints without the tailnet", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [10.0.0.0/8]\n"), patch.WithKubeSpanFilter(true),
 			[]string{"endpoints: [10.0.0.0/8]\n"}, nil,
 		},
 		{
-			"KubeSpan endpoints in the tailnet alone", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [100.64.0.0/10]\n"), patch.WithKubeSpanFilter(),
+			"KubeSpan endpoints in the tailnet alone", document("kind: KubeSpanConfig\nenabled: true\nfilters:\n  endpoints: [100.64.0.0/10]\n"), patch.WithKubeSpanFilter(true),
 			[]string{"endpoints: [0.0.0.0/0, \"::/0\", '!100.64.0.0/10', '!fd7a:115c:a1e0::/48']"}, nil,
 		},
 		{

@@ -64,21 +64,21 @@ func nodeCases() []goldenCase {
 			wantNode: wantNode{certSANs: []string{"lab-1.tail1234.ts.net", "lab-1", "lab.example.com"}},
 		},
 		{
-			name: "firewall", environment: with("TS_TAILSCALED_EXTRA_ARGS=--port=41641"), options: []patch.Option{patch.WithFirewall()},
+			name: "firewall", environment: with("TS_TAILSCALED_EXTRA_ARGS=--port=41641"), options: []patch.Option{patch.WithFirewall(true)},
 			wantNode: wantNode{rules: []string{tailscaledRule, apidRule}},
 		},
 		{
 			name: "controlplane-firewall", role: machine.TypeControlPlane, environment: with("TS_TAILSCALED_EXTRA_ARGS=--port=443"),
-			options: []patch.Option{patch.WithFirewall(), patch.WithTailscaledPort(443)}, etcd: defaultSubnets,
+			options: []patch.Option{patch.WithFirewall(true), patch.WithTailscaledPort(443)}, etcd: defaultSubnets,
 			wantNode: wantNode{rules: []string{"tailnet-tailscaled udp 443 from 0.0.0.0/0 ::/0", apidRule, kubernetesRule}},
 		},
 		{
 			name: "firewall-own-port", environment: with("TS_TAILSCALED_EXTRA_ARGS=--verbose=1 --port=4242"),
-			options:  []patch.Option{patch.WithFirewall(), patch.WithEnv("TS_TAILSCALED_EXTRA_ARGS", "--verbose=1 --port=4242")},
+			options:  []patch.Option{patch.WithFirewall(true), patch.WithEnv("TS_TAILSCALED_EXTRA_ARGS", "--verbose=1 --port=4242")},
 			wantNode: wantNode{rules: []string{"tailnet-tailscaled udp 4242 from 0.0.0.0/0 ::/0", apidRule}},
 		},
 		{
-			name: "kubespan-filter", contracts: allForms, environment: defaultEnvironment, options: []patch.Option{patch.WithKubeSpanFilter()},
+			name: "kubespan-filter", contracts: allForms, environment: defaultEnvironment, options: []patch.Option{patch.WithKubeSpanFilter(true)},
 			wantNode: wantNode{kubeSpan: outsideTailnet},
 		},
 		{
@@ -102,7 +102,7 @@ func nodeCases() []goldenCase {
 			},
 			options: []patch.Option{
 				patch.WithHostname("cp-1"), patch.WithAdvertiseRoutes("2001:db8::/32"), patch.WithStaticHost("vault", "100.82.13.87"),
-				patch.WithMagicDNSResolver("192.168.1.1"), patch.WithMagicDNSDomain("tail1234.ts.net"), patch.WithFirewall(), patch.WithKubeSpanFilter(),
+				patch.WithMagicDNSResolver("192.168.1.1"), patch.WithMagicDNSDomain("tail1234.ts.net"), patch.WithFirewall(true), patch.WithKubeSpanFilter(true),
 			},
 			etcd: defaultSubnets,
 			wantNode: wantNode{

@@ -41,7 +41,7 @@ func newService(d *draft) feature {
 	c := &composer{options: d.options, environment: make(containerboot.Environment, 0, usual), given: make(map[string]bool, usual)}
 
 	c.readTarget()
-	c.takeBack()
+	c.removeUnset()
 	c.setLogin()
 	c.setBool("TS_AUTH_ONCE", c.AuthOnce, true)
 	c.setStateDir()
@@ -54,7 +54,7 @@ func newService(d *draft) feature {
 	c.checkSecrets()
 	c.checkKeptKey()
 	c.checkWhole()
-	c.checkTakenBack()
+	c.checkUnset()
 
 	if c.target != nil {
 		c.noteKept()

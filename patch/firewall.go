@@ -29,8 +29,8 @@ const (
 //
 // It is for configs with a NetworkDefaultActionConfig that says ingress: block, and only for those. Without it Talos reads
 // each rule the other way around: it closes the port to everyone else, so the LAN would lose both APIs.
-func WithFirewall() Option {
-	return func(o *options) { o.Firewall = pointer.To(true) }
+func WithFirewall(add bool) Option {
+	return func(o *options) { o.Firewall = &add }
 }
 
 // firewall is rules that let the tailnet in.

@@ -51,8 +51,8 @@ func TestFormByContract(t *testing.T) {
 			{newest, "kind: ResolverConfig", ""},
 		}},
 		"certificate name": {patch.WithCertSANs("lab.example.com"), "lab.example.com", []form{{newest, "    certSANs:", ""}}},
-		"firewall":         {patch.WithFirewall(), "port", []form{{newest, "kind: NetworkRuleConfig", ""}}},
-		"KubeSpan filter": {patch.WithKubeSpanFilter(), "!100.64.0.0/10", []form{
+		"firewall":         {patch.WithFirewall(true), "port", []form{{newest, "kind: NetworkRuleConfig", ""}}},
+		"KubeSpan filter": {patch.WithKubeSpanFilter(true), "!100.64.0.0/10", []form{
 			{config.TalosVersion1_12, "        kubespan:", ""},
 			{newest, "kind: KubeSpanConfig", ""},
 		}},
@@ -132,7 +132,7 @@ func TestNoOptionMakesProbes(t *testing.T) {
 
 	for _, option := range exportedOptions(t) {
 		switch option {
-		case "WithBase", "WithRoleAdditionsOnly", "WithSettings", "WithTalosVersion", "WithTarget", "WithoutAuthKey", "WithUnset": // they add nothing of their own
+		case "WithBase", "WithOnlyRoleSpecific", "WithSettings", "WithTalosVersion", "WithTarget", "WithoutAuthKey", "WithUnset": // they add nothing of their own
 			continue
 		}
 

@@ -3,6 +3,7 @@ package patch
 import (
 	"strings"
 
+	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/siderolabs/go-pointer"
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
@@ -10,14 +11,17 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// imageReference is the reference of a container image that says which one it is: by its tag, its digest, or both.
-var imageReference = lazyregexp.New(`^[a-z0-9.-]+(:[0-9]+)?(/[a-z0-9._-]+)+(:[A-Za-z0-9_][A-Za-z0-9_.-]*(@sha256:[0-9a-f]{64})?|@sha256:[0-9a-f]{64})$`)
+// isImageReference reports whether a text names a registry, a repository, and which of its images: a tag, a digest, or both.
+func isImageReference(text string) bool {
+	_, err := name.ParseReference(text, name.StrictValidation)
+
+	return err == nil && !strings.Contains(text, "://") // https: is the name of a registry to it
+}
 
 // stockImages are parts of the references of images that hold no system extension: Talos's own installer, and what Image
 // Factory makes of the empty schematic.
@@ -52,7 +56,7 @@ func newInstallImage(d *draft) feature {
 		d.faults.add(CodeSecret, option, "`install-image` looks like a key: write the image that talos-tsbridge schematic --image prints")
 
 		return nil
-	case !imageReference().MatchString(image):
+	case !isImageReference(image):
 		d.faults.add(CodeInvalid, option, "`install-image` %s is not REGISTRY/NAME:TAG: write the image that talos-tsbridge schematic --image prints",
 			quote.Value(image))
 

@@ -19,8 +19,8 @@ import (
 
 // WithKubeSpanFilter keeps tailnet addresses out of the endpoints that the node advertises for KubeSpan, whose WireGuard
 // would else run inside of that of the tailnet. Where KubeSpan is not enabled it does nothing. Default: not set.
-func WithKubeSpanFilter() Option {
-	return func(o *options) { o.KubeSpanFilter = pointer.To(true) }
+func WithKubeSpanFilter(filter bool) Option {
+	return func(o *options) { o.KubeSpanFilter = &filter }
 }
 
 // kubeSpanFilter keeps the tailnet out of KubeSpan.

@@ -52,7 +52,7 @@ serviceSubnets: [10.96.0.0/12]
 
 			options := []patch.Option{
 				patch.WithAuthKey(parseKey(t, exampleKey)), patch.WithNodeIPSubnets("192.168.1.0/24"), patch.WithStaticHost("nas.tail1234.ts.net", "100.82.13.87"),
-				patch.WithMagicDNSResolver("192.168.1.2"), patch.WithCertSANs("lab-1.tail1234.ts.net"), patch.WithKubeSpanFilter(), patch.WithAdvertiseRoutes("2001:db8::/32"),
+				patch.WithMagicDNSResolver("192.168.1.2"), patch.WithCertSANs("lab-1.tail1234.ts.net"), patch.WithKubeSpanFilter(true), patch.WithAdvertiseRoutes("2001:db8::/32"),
 			}
 			if c.role == machine.TypeControlPlane {
 				options = append(options, patch.WithAPIServerSANs("lab-1.tail1234.ts.net"))

@@ -160,7 +160,7 @@ func isForeign(err error) bool {
 
 func someOptions(rng *rand.Rand) []patch.Option {
 	all := []patch.Option{
-		patch.WithStaticHost("db.tail1234.ts.net", "100.101.102.103"), patch.WithCertSANs("lab-1.tail1234.ts.net"), patch.WithKubeSpanFilter(), patch.WithHostname("lab-1"),
+		patch.WithStaticHost("db.tail1234.ts.net", "100.101.102.103"), patch.WithCertSANs("lab-1.tail1234.ts.net"), patch.WithKubeSpanFilter(true), patch.WithHostname("lab-1"),
 		patch.WithAdvertiseRoutes("192.168.7.0/24"), patch.WithAdvertiseRoutes("fd00:1::/64"), patch.WithAuthKeyMount("/etc/tailscale/key"),
 		patch.WithInstallImage("factory.talos.dev/metal-installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:v1.13.5"),
 	}

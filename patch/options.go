@@ -77,9 +77,9 @@ func WithRole(role string) Option {
 	return func(o *options) { o.Role = &role }
 }
 
-// WithRoleAdditionsOnly leaves out of the patch what every node may carry, for a node that gets that from another patch:
+// WithOnlyRoleSpecific leaves out of the patch what every node may carry, for a node that gets that from another patch:
 // together they are the patch of its role. [New] fails for a role that adds nothing.
-func WithRoleAdditionsOnly() Option {
+func WithOnlyRoleSpecific() Option {
 	return func(o *options) { o.additionsOnly = true }
 }
 

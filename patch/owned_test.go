@@ -20,8 +20,8 @@ func TestOwnedIsDocumented(t *testing.T) {
 
 	p, err := New(
 		WithTalosVersion("v1.13"), WithRole(machine.TypeControlPlane.String()), WithHostname("lab-1"), WithMagicDNSDomain("tail1234.ts.net"),
-		WithAdvertiseRoutes("2001:db8::/64"), WithStaticHost("db.example.com", "100.101.102.103"), WithMagicDNSResolver("192.168.1.1"), WithFirewall(),
-		WithKubeSpanFilter(), WithInstallImage("factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:v1.13.5"),
+		WithAdvertiseRoutes("2001:db8::/64"), WithStaticHost("db.example.com", "100.101.102.103"), WithMagicDNSResolver("192.168.1.1"), WithFirewall(true),
+		WithKubeSpanFilter(true), WithInstallImage("factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:v1.13.5"),
 	)
 	require.NoError(t, err)
 	require.Len(t, p.features, len(features), "a feature is missing in these options")

@@ -21,12 +21,12 @@ func TestReplace(t *testing.T) {
 		base := generateConfig(t, coreconfig.TalosVersion1_14, role)
 		options := []patch.Option{patch.WithRole(role.String()), patch.WithAuthKey(parseKey(t, exampleKey))}
 
-		first, err := patch.New(append(options, patch.WithReplace(), patch.WithHostname("first"), patch.WithMagicDNSResolver("9.9.9.9"), patch.WithKubeSpanFilter(), patch.WithAuthKeyMount("/etc/tailscale/authkey"),
+		first, err := patch.New(append(options, patch.WithReplace(), patch.WithHostname("first"), patch.WithMagicDNSResolver("9.9.9.9"), patch.WithKubeSpanFilter(true), patch.WithAuthKeyMount("/etc/tailscale/authkey"),
 			patch.WithNodeIPSubnets("10.0.0.0/8"))...)
 		require.NoError(t, err)
 
 		options = append(options, patch.WithStaticHost("vault", "100.82.13.87", "fd7a:115c:a1e0::d"), patch.WithMagicDNSResolver("192.168.1.1"),
-			patch.WithKubeSpanFilter(), patch.WithAdvertiseRoutes("2001:db8::/32"))
+			patch.WithKubeSpanFilter(true), patch.WithAdvertiseRoutes("2001:db8::/32"))
 
 		second, err := patch.New(append(options, patch.WithReplace())...)
 		require.NoError(t, err)
@@ -94,7 +94,7 @@ func TestRoleAdditionsOnly(t *testing.T) {
 		whole, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane.String()))...)
 		require.NoError(t, err)
 
-		additions, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane.String()), patch.WithRoleAdditionsOnly())...)
+		additions, err := patch.New(append(options, patch.WithRole(machine.TypeControlPlane.String()), patch.WithOnlyRoleSpecific())...)
 		require.NoError(t, err)
 
 		base := generateConfig(t, contract, machine.TypeControlPlane)
@@ -109,7 +109,7 @@ func TestRoleAdditionsOnly(t *testing.T) {
 		assert.Equal(t, encodeConfig(t, applyPatch(t, base, texts[1])), encodeConfig(t, applyPatch(t, applyPatch(t, base, texts[0]), texts[2])))
 	}
 
-	_, err := patch.New(patch.WithRole(machine.TypeWorker.String()), patch.WithRoleAdditionsOnly())
+	_, err := patch.New(patch.WithRole(machine.TypeWorker.String()), patch.WithOnlyRoleSpecific())
 	require.EqualError(t, err, "there is nothing that only the role worker may carry: leave the patch for it out")
 }
 

@@ -1,14 +1,7 @@
 package mint_test
 
 import (
-	"context"
-	"crypto/tls"
-	"errors"
-	"net"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
-	"strings"
 	"testing"
 	"time"
 
@@ -19,8 +12,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
-// TestMintFaults is what Mint does when things go wrong: how often it tries, which keys it leaves behind, and what it
-// says.
+// TestMintFaults is what Mint does when things go wrong: how often it tries, which keys it leaves behind, and what it says.
 func TestMintFaults(t *testing.T) {
 	t.Parallel()
 
@@ -405,154 +397,4 @@ func TestMintFaults(t *testing.T) {
 			}
 		})
 	}
-}
-
-func TestRevokeFaults(t *testing.T) {
-	for _, test := range []struct {
-		name     string
-		faults   []tailnettest.Fault
-		attempts int
-		want     string
-	}{
-		{"fails for a while", []tailnettest.Fault{{On: tailnettest.DeleteKey, Status: 503, Times: 2}}, 3, ""},
-		{"rate limit", []tailnettest.Fault{tailnettest.RateLimit(tailnettest.DeleteKey, 2, "")}, 3, ""},
-		{"answer lost", []tailnettest.Fault{{On: tailnettest.DeleteKey, Reset: true, Handled: true, Times: 1}}, 2, ""},
-		{"404 after a rate limit only", []tailnettest.Fault{
-			tailnettest.RateLimit(tailnettest.DeleteKey, 1, ""), {On: tailnettest.DeleteKey, Status: 404},
-		}, 2, "status 404"},
-		{"web page", []tailnettest.Fault{tailnettest.HTML(tailnettest.DeleteKey, 200)}, 1, "a web page and not the API's"},
-		{"web page 404", []tailnettest.Fault{tailnettest.HTML(tailnettest.DeleteKey, 404)}, 1, "a web page and not the API's"},
-		{"403", []tailnettest.Fault{{On: tailnettest.DeleteKey, Status: 403}}, 1, "DELETE /api/v2/tailnet/-/keys/k"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			server := tailnettest.NewServer(t)
-			minter := newMinter(t, server, tailnet.CredentialOAuthClient)
-
-			minted, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-			require.NoError(t, err)
-
-			for _, fault := range test.faults {
-				server.Fail(fault)
-			}
-
-			err = minter.Client.RevokeKey(t.Context(), minted.ID())
-			if test.want == "" {
-				require.NoError(t, err)
-				require.Empty(t, server.LiveKeys())
-			} else {
-				require.ErrorContains(t, err, test.want)
-			}
-
-			require.Len(t, server.Requests(tailnettest.DeleteKey), test.attempts)
-		})
-	}
-}
-
-// TestMintWithoutAServer is what Mint does when it does not get as far as the API: nothing was made, and the error says
-// what to check.
-func TestMintWithoutAServer(t *testing.T) {
-	t.Parallel()
-
-	tlsServer := tailnettest.NewTLSServer(t)
-	transport, ok := tlsServer.Client().Transport.(*http.Transport)
-	require.True(t, ok)
-
-	authorities := transport.TLSClientConfig.RootCAs
-
-	plain := httptest.NewServer(http.NotFoundHandler())
-	t.Cleanup(plain.Close)
-
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	require.NoError(t, err)
-
-	closed := "http://" + listener.Addr().String()
-	require.NoError(t, listener.Close())
-
-	nowhere := func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "tsbridge.invalid", IsNotFound: true}}
-	}
-	lost := func(context.Context, string, string) (net.Conn, error) {
-		return nil, &net.OpError{Op: "dial", Err: &net.DNSError{Err: "server misbehaving", Name: "tsbridge.invalid", IsTemporary: true}}
-	}
-
-	for _, test := range []struct {
-		name, url, want string
-		transport       *http.Transport
-		// again is whether it is tried until the time is up.
-		again bool
-	}{
-		{name: "refused", url: closed, want: "the connection was refused", again: true},
-		{name: "no such host", url: "http://tsbridge.invalid", want: "the host's address cannot be found", transport: &http.Transport{DialContext: nowhere}},
-		{name: "no name service", url: "http://tsbridge.invalid", want: "the host's address cannot be found", transport: &http.Transport{DialContext: lost}, again: true},
-		{name: "unknown authority", url: tlsServer.URL, want: "an authority that this machine does not trust"},
-		{name: "no TLS", url: strings.Replace(plain.URL, "http:", "https:", 1), want: "the server does not speak TLS"},
-		{name: "expired certificate", url: tlsServer.URL, want: "check this machine's clock", transport: &http.Transport{TLSClientConfig: &tls.Config{
-			RootCAs: authorities,
-			Time:    func() time.Time { return time.Now().AddDate(200, 0, 0) },
-		}}},
-		{name: "certificate for another name", url: tlsServer.URL, want: "certificate is for another name", transport: &http.Transport{TLSClientConfig: &tls.Config{
-			RootCAs: authorities, ServerName: "other.example.org",
-		}}},
-		{name: "proxy", url: "http://tsbridge.invalid", want: "invalid proxy address", transport: &http.Transport{
-			Proxy: func(*http.Request) (*url.URL, error) {
-				return nil, errors.New(`invalid proxy address "https://user:CANARY@proxy:x"`)
-			},
-		}, again: true},
-	} {
-		for _, kind := range kinds {
-			t.Run(test.name+" "+kind.String(), func(t *testing.T) {
-				t.Parallel()
-
-				minter := newMinter(t, tlsServer, kind)
-				minter.Client.BaseURL = test.url
-				minter.Client.HTTPClient = &http.Client{Transport: &http.Transport{}} // without the environment's proxy
-				minter.Client.Timeout = time.Minute
-
-				if test.transport != nil {
-					minter.Client.HTTPClient.Transport = test.transport.Clone()
-				}
-
-				if test.again {
-					minter.Client.Timeout = 2 * time.Second
-				}
-
-				_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-				require.ErrorContains(t, err, test.want)
-				require.NotContains(t, err.Error(), "CANARY")
-				require.NotContains(t, err.Error(), "revoke it")
-
-				if test.again {
-					require.Regexp(t, ` \(\d+ attempts in `, err.Error())
-				} else {
-					require.NotContains(t, err.Error(), "attempts")
-				}
-			})
-		}
-	}
-
-	t.Cleanup(func() { require.Empty(t, tlsServer.Keys()) })
-}
-
-// handled is a fault after the request was carried out.
-func handled(fault tailnettest.Fault) tailnettest.Fault {
-	fault.Handled = true
-
-	return fault
-}
-
-// lie is an answer to a creation that was carried out and says something else than what was made.
-func lie(body string) tailnettest.Fault {
-	return tailnettest.Fault{On: tailnettest.CreateKey, Handled: true, Status: http.StatusOK, Body: body}
-}
-
-// A server that gives a wrong ID which nothing betrays: the lease is released all the same.
-func TestReleaseOfAKeyWithAWrongID(t *testing.T) {
-	server := tailnettest.NewServer(t)
-	server.Fail(lie(`{"id":"7","key":"hskey-auth-EXAMPLE-EXAMPLE"}`))
-
-	lease, err := newMinter(t, server, tailnet.CredentialAPIToken).Lease(t.Context(), mint.Options{})
-	require.NoError(t, err)
-	require.Len(t, server.LiveKeys(), 1)
-	require.NoError(t, lease.Release(t.Context()))
-	require.Empty(t, server.LiveKeys())
 }

@@ -3,8 +3,6 @@ package mint_test
 import (
 	"context"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -232,48 +230,6 @@ func TestTagsOwnedByTheClientsTags(t *testing.T) {
 	require.ErrorContains(t, err, "this client's tags are tag:k8s")
 }
 
-func TestIdentityTokenFileIsReadForEachExchange(t *testing.T) {
-	server := tailnettest.NewServer(t)
-	identity := server.AddWorkloadIdentity(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}}, time.Hour)
-	path := filepath.Join(t.TempDir(), "token")
-
-	minter := newMinter(t, server, tailnet.CredentialNone)
-
-	var err error
-
-	minter.Client.Credential, err = tailnet.WorkloadIdentity(identity.ID, "file:"+path)
-	require.NoError(t, err)
-
-	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-	require.ErrorContains(t, err, "no such file")
-
-	require.NoError(t, os.WriteFile(path, []byte(identity.Secret+"\n"), 0o600))
-
-	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-	require.NoError(t, err)
-}
-
-func TestExpiredIdentityToken(t *testing.T) {
-	server := tailnettest.NewServer(t)
-	identity := server.AddWorkloadIdentity(tailnettest.OAuthClient{Tags: []string{"tag:k8s"}}, -time.Minute)
-	minter := newMinter(t, server, tailnet.CredentialNone)
-
-	var err error
-
-	minter.Client.Credential, err = tailnet.WorkloadIdentity(identity.ID, identity.Secret)
-	require.NoError(t, err)
-
-	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-	require.ErrorContains(t, err, "POST /api/v2/oauth/token-exchange")
-	require.ErrorContains(t, err, "by this machine's clock it expired at")
-
-	// The server's clock decides: this machine's may be ahead.
-	server.SetClockSkew(-time.Hour)
-
-	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-	require.NoError(t, err)
-}
-
 func TestClockSkew(t *testing.T) {
 	for _, skew := range []time.Duration{-48 * time.Hour, 48 * time.Hour} {
 		server := tailnettest.NewServer(t)
@@ -289,39 +245,6 @@ func TestClockSkew(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, server.Requests(tailnettest.OAuthToken), 1, "a token's life is counted, not compared with a clock")
 	}
-}
-
-func TestAccessTokenIsReplaced(t *testing.T) {
-	t.Run("when it was revoked", func(t *testing.T) {
-		server := tailnettest.NewServer(t)
-		minter := newMinter(t, server, tailnet.CredentialOAuthClient)
-
-		for range 2 {
-			_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-			require.NoError(t, err)
-
-			server.DropAccessTokens()
-		}
-
-		require.Len(t, server.Requests(tailnettest.OAuthToken), 2)
-		require.Len(t, server.LiveKeys(), 2)
-	})
-
-	t.Run("when it expires", func(t *testing.T) {
-		server := tailnettest.NewServer(t)
-		server.SetTokenLifetime(time.Second)
-
-		minter := newMinter(t, server, tailnet.CredentialOAuthClient)
-
-		_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-		require.NoError(t, err)
-		time.Sleep(920 * time.Millisecond)
-
-		_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-		require.NoError(t, err)
-		require.Len(t, server.Requests(tailnettest.OAuthToken), 2)
-		require.Len(t, server.Requests(tailnettest.CreateKey), 2, "the old token was not tried")
-	})
 }
 
 func TestHTTPClientIsUsedForEverything(t *testing.T) {
@@ -405,51 +328,4 @@ func TestOnRetry(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, told, 2)
 	require.Contains(t, told[0], "rate limit")
-}
-
-// Headscale's API keys belong to no user: a key needs tags, and the error says so.
-func TestHeadscale(t *testing.T) {
-	server := tailnettest.NewServer(t)
-	server.BehaveAsHeadscale()
-
-	minter := newMinter(t, server, tailnet.CredentialAPIToken)
-
-	_, err := minter.Lease(t.Context(), mint.Options{})
-	require.True(t, tailnet.Is(err, tailnet.ReasonTagsRefused), err)
-	require.ErrorContains(t, err, "the key has no tags")
-
-	lease, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"k8s"}})
-	require.NoError(t, err)
-	require.Equal(t, authkey.KindPreAuth, lease.Key().Kind())
-
-	unused, err := minter.UnusedKeys(t.Context(), "")
-	require.NoError(t, err)
-	require.Len(t, unused, 1)
-	require.NoError(t, lease.Release(t.Context()))
-	require.Empty(t, server.LiveKeys())
-
-	unused, err = minter.UnusedKeys(t.Context(), "")
-	require.NoError(t, err)
-	require.Empty(t, unused, "Headscale lists a key that was revoked")
-}
-
-// What an OAuth client of Headscale may not give a key is told as that.
-func TestHeadscaleTags(t *testing.T) {
-	server := tailnettest.NewServer(t)
-	server.BehaveAsHeadscale()
-	server.SetTagOwners(map[string][]string{"tag:k8s": nil, "tag:node": {"tag:k8s"}, "tag:other": nil})
-
-	client := tailnettest.OAuthClient{Tags: []string{"tag:k8s", "tag:more"}}
-	minter := newMinter(t, server, tailnet.CredentialNone)
-	minter.Client.Credential = credential(t, server, tailnet.CredentialOAuthClient, client)
-
-	for _, tag := range []string{"k8s", "node"} {
-		_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{tag}})
-		require.NoError(t, err)
-	}
-
-	for _, tag := range []string{"other", "nowhere"} {
-		_, err := minter.Lease(t.Context(), mint.Options{Tags: []string{tag}})
-		require.True(t, tailnet.Is(err, tailnet.ReasonTagsRefused), err)
-	}
 }

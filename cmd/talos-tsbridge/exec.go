@@ -249,7 +249,7 @@ func (f *patchFlags) optionsAt(place talosctl.Place) []patch.Option {
 	}
 
 	if place.AdditionsOnly {
-		options = append(options, patch.WithRoleAdditionsOnly())
+		options = append(options, patch.WithOnlyRoleSpecific())
 	}
 
 	return options

@@ -22,8 +22,8 @@ var flagVariables = map[string]string{
 	"state-dir": "TS_STATE_DIR", "auth-once": "TS_AUTH_ONCE", "userspace": "TS_USERSPACE", "serve-config": serveVariable,
 }
 
-// takeBack takes out what is to be unset.
-func (c *composer) takeBack() {
+// removeUnset removes what is to be unset.
+func (c *composer) removeUnset() {
 	const option = "unset"
 
 	for _, name := range c.unset {
@@ -34,12 +34,12 @@ func (c *composer) takeBack() {
 		case !isFlag && !variableName().MatchString(name):
 			c.faults.add(CodeInvalid, option, "`unset` %s is no name: write a variable, such as TS_HOSTNAME, or a flag, such as --hostname", quote.Value(name))
 		case !isFlag:
-			c.takeBackVariable(name)
+			c.unsetVariable(name)
 		case flag == nodeIPFlag || flag == etcdFlag:
 		case flagVariables[flag] != "":
-			c.takeBackVariable(flagVariables[flag])
+			c.unsetVariable(flagVariables[flag])
 		default:
-			if !c.takeBackFlag(flag) {
+			if !c.unsetFlag(flag) {
 				c.faults.add(CodeInvalid, option, "`unset` %s is no flag of tailscale up or tailscaled that the config has: write a variable, such as "+
 					"TS_HOSTNAME, or a flag, such as --hostname", quote.Value(name))
 			}
@@ -47,10 +47,10 @@ func (c *composer) takeBack() {
 	}
 }
 
-func (c *composer) takeBackVariable(name string) {
+func (c *composer) unsetVariable(name string) {
 	for _, spelling := range containerboot.Spellings() {
 		if spelling.Variable == name {
-			c.takeBackSetting(spelling)
+			c.unsetSetting(spelling)
 
 			return
 		}
@@ -71,8 +71,8 @@ func (c *composer) removeVariable(name string) {
 	c.environment.Remove(name)
 }
 
-// takeBackSetting takes out a setting in both of its forms.
-func (c *composer) takeBackSetting(spelling containerboot.Spelling) {
+// unsetSetting removes a setting in both of its forms.
+func (c *composer) unsetSetting(spelling containerboot.Spelling) {
 	had := c.environment.Has(spelling.Variable)
 	had = c.removeTokens(containerboot.UpVariable, containerboot.Up, spelling.Flag) || had
 
@@ -91,13 +91,13 @@ func (c *composer) takeBackSetting(spelling containerboot.Spelling) {
 	}
 }
 
-// takeBackFlag takes out an argument. It reports whether there can be one of that name.
-func (c *composer) takeBackFlag(flag string) bool {
+// unsetFlag removes an argument. It reports whether there can be one of that name.
+func (c *composer) unsetFlag(flag string) bool {
 	flag = strings.TrimPrefix(flag, "tailscaled-") // --tailscaled-port is the --port of tailscaled
 
 	for _, spelling := range containerboot.Spellings() {
 		if spelling.Flag == containerboot.Up.Canonical(flag) {
-			c.takeBackSetting(spelling)
+			c.unsetSetting(spelling)
 
 			return true
 		}
@@ -128,8 +128,8 @@ func (c *composer) removeTokens(variable string, flags containerboot.Flags, flag
 	return true
 }
 
-// checkTakenBack refuses to give what is taken back.
-func (c *composer) checkTakenBack() {
+// checkUnset refuses to give what is unset.
+func (c *composer) checkUnset() {
 	const option = "unset"
 
 	if len(c.unset) > 0 && c.target == nil {
@@ -143,7 +143,7 @@ func (c *composer) checkTakenBack() {
 	}
 }
 
-// isUnset reports whether a flag of this package is among those to take back.
+// isUnset reports whether a flag of this package is among those to unset.
 func (o *options) isUnset(flag string) bool {
 	return slices.ContainsFunc(o.unset, func(name string) bool { return strings.TrimLeft(name, "-") == flag })
 }
