@@ -44,6 +44,20 @@ func TestApplyTakesTheSubnetOfEtcd(t *testing.T) {
 	}
 }
 
+// Where the config says what etcd listens on, the default is that: what it advertises besides, nobody reaches.
+func TestApplyTakesWhatEtcdListensOn(t *testing.T) {
+	t.Parallel()
+
+	for _, contract := range bothForms {
+		text := strings.Replace(string(generateText(t, contract, machine.TypeControlPlane, encoder.CommentsDisabled)),
+			"    etcd:\n", "    etcd:\n        listenSubnets: [10.20.0.0/24]\n", 1)
+
+		made, err := patch.New(patch.WithAuthKey(parseKey(t, exampleKey)))
+		require.NoError(t, err)
+		assert.Equal(t, []string{"10.20.0.0/24"}, load(t, applied(t, made, []byte(text))).RawV1Alpha1().ClusterConfig.EtcdConfig.EtcdAdvertisedSubnets)
+	}
+}
+
 // On its way to v1.14 a config has some documents of the new form, and the kubelet in its old place: there the node IP goes.
 func TestApplyToAConfigBetweenForms(t *testing.T) {
 	t.Parallel()

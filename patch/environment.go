@@ -180,6 +180,10 @@ func (c *composer) forwardsIPv6() bool {
 		return false
 	}
 
+	if c.target.forwardsIPv6() {
+		return true
+	}
+
 	c.notes.add(NoteForwarding, "%s needs forwarding, so the patch sets the sysctl %s=1", reason, forwardingSysctl)
 
 	return true

@@ -66,7 +66,7 @@ func newEtcd(d *draft) feature {
 	return etcd
 }
 
-// defaultEtcd returns the subnets of the node IP. Without any, etcd advertises the first address of the node alone; with them
+// defaultEtcd returns the subnets that etcd listens on where the config names them, else those of the node IP. Without any, etcd advertises the first address of the node alone; with them
 // every address that matches.
 func (d *draft) defaultEtcd() subnetList {
 	final := d.finalNodeIP()
@@ -83,10 +83,14 @@ func (d *draft) defaultEtcd() subnetList {
 	}
 
 	subnets := d.nodeIP.subnets
+	if listen := d.target.etcdListenSubnets(); len(listen) > 0 { // elsewhere nobody reaches it
+		subnets, final = subnetList{}, listen
+	}
+
 	if subnets.IsEmpty() {
 		kept, err := nodeip.Parse(final...)
 		if err != nil || d.base != nil && len(d.ofCluster(positive(final))) == len(positive(final)) {
-			d.notes.add(NoteEtcdOpen, "etcd: the subnets of the node IP leave it no address, so it gets none of them: name that of the LAN with `etcd-subnet`")
+			d.notes.add(NoteEtcdOpen, "etcd: the subnets of the node IP, or those that it listens on, leave it no address, so it gets none of them: name that of the LAN with `etcd-subnet`")
 
 			return subnetList{}
 		}
@@ -108,6 +112,17 @@ func (c *Config) hasEtcd() bool {
 	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
 
 	return pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig != nil
+}
+
+// etcdListenSubnets returns the subnets that etcd listens on, where the config names them. It is for a nil config too.
+func (c *Config) etcdListenSubnets() []string {
+	if c == nil {
+		return nil
+	}
+
+	legacy := pointer.SafeDeref(c.loaded.provider.RawV1Alpha1())
+
+	return pointer.SafeDeref(pointer.SafeDeref(legacy.ClusterConfig).EtcdConfig).EtcdListenSubnets
 }
 
 // checkEtcdCluster looks at the given subnets beside those of the cluster.

@@ -54,9 +54,14 @@ func (forwarding) owned() []machineconfig.Field {
 	}
 }
 
+// forwardsIPv6 reports whether the config has it, in whichever form. It is for a nil config too.
+func (c *Config) forwardsIPv6() bool {
+	return c != nil && c.loaded.provider.SysctlConfig()[forwardingSysctl] == "1"
+}
+
 func (f forwarding) apply(m *merging) error {
-	if m.config.loaded.provider.SysctlConfig()[forwardingSysctl] == "1" {
-		return nil // in whichever form
+	if m.config.forwardsIPv6() {
+		return nil
 	}
 
 	if contract.SysctlConfig(m.contract) {
