@@ -161,6 +161,7 @@ nodes:
   a: {address: 192.168.2.10, advertiseRoutes: [10.55.0.0/16]}
   b: {address: 192.168.1.11, advertiseRoutes: [10.56.0.0/16, 10.55.0.0/16]}
   c: {address: c.lan, nodeIPSubnets: [192.168.3.0/24]}
+  d: {address: 192.168.2.11, nodeIPSubnets: ["placeholder:{{ .Node.Data.lan }}"]}
 `))
 	require.NoError(t, err)
 
