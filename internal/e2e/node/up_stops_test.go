@@ -40,7 +40,7 @@ func (c *cluster) stopped(t testing.TB, n *node, key, stage string, happens func
 
 	told := n.hostname + ": " + stage + "\n"
 
-	for deadline := time.Now().Add(30 * time.Second); !strings.Contains(stderr.String(), told); time.Sleep(2 * time.Millisecond) {
+	for deadline := time.Now().Add(2 * time.Minute); !strings.Contains(stderr.String(), told); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			_ = command.Process.Kill()
 
@@ -54,7 +54,7 @@ func (c *cluster) stopped(t testing.TB, n *node, key, stage string, happens func
 
 	select {
 	case <-ended:
-	case <-time.After(60 * time.Second):
+	case <-time.After(5 * time.Minute):
 		_ = command.Process.Kill()
 
 		t.Errorf("up does not end:\n%s", stderr)
