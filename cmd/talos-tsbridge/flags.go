@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -175,14 +176,14 @@ func (f *choiceFlag) Type() string {
 }
 
 // optionNames finds the names of choices in the words of the library, where they stand in backquotes.
-func optionNames() *strings.Replacer {
+var optionNames = sync.OnceValue(func() *strings.Replacer {
 	pairs := []string{"`auth-key`", "--auth-key", "`unset`", "--unset"}
 	for _, choice := range patch.Choices() {
 		pairs = append(pairs, "`"+choice.Name+"`", "--"+choice.Name)
 	}
 
 	return strings.NewReplacer(pairs...)
-}
+})
 
 // inFlags writes words of the library as the users of the command line know its choices.
 func inFlags(text string) string { return optionNames().Replace(text) }
