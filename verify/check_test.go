@@ -226,6 +226,7 @@ func TestDNS(t *testing.T) {
 	}{
 		{"ok", verify.OutcomeOK, "NOERROR", "udp", 1},
 		{"six", verify.OutcomeOK, "NOERROR", "udp", 1},
+		{"old", verify.OutcomeOK, "NOERROR", "udp", 1},
 		{"late", verify.OutcomeOK, "NOERROR", "udp", 1},
 		{"forged", verify.OutcomeOK, "NOERROR", "udp", 1},
 		{"big", verify.OutcomeOK, "NOERROR", "tcp", 200},

@@ -255,6 +255,19 @@ func explainResolver(r Result, resolver string) Finding {
 			Code: CodeNoAddress, Cause: "the name exists and has no address",
 			Next: []string{"look at what it has instead: dig NAME ANY; an alias may lead nowhere"},
 		}
+	case OutcomeDNSRefused:
+		said := "REFUSED"
+		if r.DNS != nil && r.DNS.Code != "" {
+			said = r.DNS.Code
+		}
+
+		return Finding{
+			Code: CodeDNSFailed, Cause: resolver + " is there and does not answer for " + r.Host + " (" + said + "): it has no such zone, and looks nothing up for who asks from here",
+			Next: []string{
+				"ask the server that has the name: dns://" + r.Host + "@SERVER; for a name of the tailnet that is MagicDNS, 100.100.100.100",
+				"or let it answer: a zone or a forwarder for the domain, and recursion for the addresses that ask (allow-recursion in BIND, acl in CoreDNS)",
+			},
+		}
 	default:
 		return Finding{
 			Code: CodeDNSFailed, Cause: orDefault(r.Detail, resolver+" does not answer"),

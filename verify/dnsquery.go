@@ -42,21 +42,16 @@ func (c *Checker) askServer(ctx context.Context, server netip.AddrPort, name str
 func (c *Checker) askType(ctx context.Context, server netip.AddrPort, name string, kind dnsmessage.Type) *DNS {
 	answer := &DNS{Server: server.String(), Transport: udp}
 
-	question, err := newQuestion(name, kind)
-	if err != nil {
+	message, question, err := c.ask(ctx, server, name, kind, true, answer)
+	if err == nil && (message.RCode == dnsmessage.RCodeFormatError || message.RCode == dnsmessage.RCodeNotImplemented) {
+		// servers from before EDNS (RFC 6891) understand the question without it
+		message, question, err = c.ask(ctx, server, name, kind, false, answer)
+	}
+
+	if question == nil {
 		answer.Outcome, answer.Detail = OutcomeFailed, "the name cannot be asked for: "+oneLine(err)
 
 		return answer
-	}
-
-	var message *dnsmessage.Message
-
-	if c.Dial != nil {
-		answer.Transport = tcp
-		message, err = question.overTCP(ctx, server, c.Dial)
-	} else if message, err = question.overUDP(ctx, server); errors.Is(err, errTruncated) {
-		answer.Transport = tcp
-		message, err = question.overTCP(ctx, server, new(net.Dialer).DialContext)
 	}
 
 	if err != nil {
@@ -95,6 +90,26 @@ func (c *Checker) askType(ctx context.Context, server netip.AddrPort, name strin
 	return answer
 }
 
+// ask asks once, over TCP where the answer over UDP is truncated or UDP is not to be had. There is no question for a name that
+// cannot be asked for.
+func (c *Checker) ask(
+	ctx context.Context, server netip.AddrPort, name string, kind dnsmessage.Type, extended bool, answer *DNS,
+) (message *dnsmessage.Message, question *question, err error) {
+	if question, err = newQuestion(name, kind, extended); err != nil {
+		return nil, nil, err
+	}
+
+	if c.Dial != nil {
+		answer.Transport = tcp
+		message, err = question.overTCP(ctx, server, c.Dial)
+	} else if message, err = question.overUDP(ctx, server); errors.Is(err, errTruncated) {
+		answer.Transport = tcp
+		message, err = question.overTCP(ctx, server, new(net.Dialer).DialContext)
+	}
+
+	return message, question, err
+}
+
 func dnsFailure(err error) (Outcome, string) {
 	if errors.Is(err, errDNSBroken) || errors.Is(err, errTruncated) {
 		return OutcomeDNSBroken, "sends an answer that cannot be read"
@@ -119,7 +134,7 @@ type question struct {
 	packed []byte
 }
 
-func newQuestion(name string, kind dnsmessage.Type) (*question, error) {
+func newQuestion(name string, kind dnsmessage.Type, extended bool) (*question, error) {
 	full, err := dnsmessage.NewName(name + ".")
 	if err != nil {
 		return nil, err
@@ -134,15 +149,18 @@ func newQuestion(name string, kind dnsmessage.Type) (*question, error) {
 		asked: dnsmessage.Question{Name: full, Type: kind, Class: dnsmessage.ClassINET},
 	}
 
-	var options dnsmessage.ResourceHeader
-	if err := options.SetEDNS0(udpSize, dnsmessage.RCodeSuccess, false); err != nil {
-		return nil, err
+	message := dnsmessage.Message{
+		Header:    dnsmessage.Header{ID: q.id, RecursionDesired: true},
+		Questions: []dnsmessage.Question{q.asked},
 	}
 
-	message := dnsmessage.Message{
-		Header:      dnsmessage.Header{ID: q.id, RecursionDesired: true},
-		Questions:   []dnsmessage.Question{q.asked},
-		Additionals: []dnsmessage.Resource{{Header: options, Body: &dnsmessage.OPTResource{}}},
+	if extended {
+		var options dnsmessage.ResourceHeader
+		if err := options.SetEDNS0(udpSize, dnsmessage.RCodeSuccess, false); err != nil {
+			return nil, err
+		}
+
+		message.Additionals = []dnsmessage.Resource{{Header: options, Body: &dnsmessage.OPTResource{}}}
 	}
 
 	q.packed, err = message.Pack()

@@ -181,6 +181,7 @@ type nameServer struct {
 //	six        have an IPv6 address only
 //	none       have no address
 //	nx, fail, refuse, notimp get that code
+//	old        get FORMERR, unless they are asked for without EDNS
 //	silent     get no answer, late one from the second question on
 //	big        are truncated over UDP
 //	bigsilent  are truncated over UDP, and get no answer over TCP
@@ -260,6 +261,14 @@ func (s *nameServer) answer(w dns.ResponseWriter, question *dns.Msg, overTCP boo
 		reply.Rcode = dns.RcodeRefused
 	case "notimp":
 		reply.Rcode = dns.RcodeNotImplemented
+	case "old":
+		if question.IsEdns0() != nil { // as servers from before EDNS say, with nothing but a header
+			_ = w.WriteMsg(&dns.Msg{MsgHdr: dns.MsgHdr{Id: question.Id, Response: true, Rcode: dns.RcodeFormatError}})
+
+			return
+		}
+
+		record("%s 60 IN A 100.82.13.87", name)
 	case "silent":
 		return
 	case "big", "bigsilent":

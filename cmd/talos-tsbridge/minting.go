@@ -9,6 +9,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
@@ -97,7 +98,9 @@ func (m *minting) Lease(ctx context.Context, _ int) (fleet.Lease, error) {
 	m.tell(made)
 
 	lease := &mintedLease{Lease: made, program: m.program, quiet: m.wanted.quiet,
-		ended: m.program.undelivered.add("auth key " + made.ID() + " was not delivered and may be alive: talos-tsbridge key revoke " + made.ID())}
+		// the description is ours, whatever the API says of the ID
+		ended: m.program.undelivered.add(fmt.Sprintf("auth key %s, described %q, was not delivered and may be alive: talos-tsbridge key revoke %s",
+			made.ID(), made.Details().Description, printable.Word(made.ID())))}
 
 	// interrupted while the answer was on its way
 	if err := context.Cause(ctx); err != nil {

@@ -21,6 +21,7 @@ import (
 
 var (
 	runs     = flag.Int("attack.runs", 60, "runs of each area")
+	first    = flag.Int("attack.first", 0, "number of the first run, to repeat one of a seed")
 	parallel = flag.Int("attack.parallel", 4, "runs at a time")
 	seed     = flag.Uint64("attack.seed", 1, "seed of the runs; 0: a new one")
 	talosctl = flag.String("attack.talosctl", os.Getenv("TALOSCTL"), "talosctl, for the areas that need it")
@@ -66,7 +67,7 @@ func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
 
 	group.SetLimit(*parallel)
 
-	for i := range *runs {
+	for i := *first; i < *first+*runs; i++ {
 		group.Go(func() error {
 			dir, err := os.MkdirTemp(t.TempDir(), "run")
 			if err != nil {

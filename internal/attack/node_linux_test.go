@@ -1,7 +1,6 @@
 package attack
 
 import (
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -20,6 +19,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -56,48 +56,25 @@ func TestNode(t *testing.T) {
 			[]string{"up", "--nodes", "192.0.2.10", "--dry-run", "--timeout", "10s", "--auth-key", "none"},
 		)
 
-		var stdout, stderr bytes.Buffer
+		args = append(args, "--talosconfig", node.talosconfig)
+		what := strings.Join(args, " ") + ", " + node.how
 
-		command := r.command(ctx, nil, append(args, "--talosconfig", node.talosconfig)...)
-		command.Stdout, command.Stderr = &stdout, &stderr
-
-		start := time.Now()
-
-		if err := command.Start(); err != nil {
-			r.lost("cannot start: " + err.Error())
-
+		seen, ok := r.observe(ctx, what, 400<<10, slices.Contains(args, "json"), args...)
+		if !ok {
 			return
 		}
 
-		what := strings.Join(args, " ") + ", " + node.how
-		peak := peakMemory(ctx, command.Process.Pid)
-		code := r.wait(command, &stderr, what)
-
-		for _, text := range []string{stdout.String(), stderr.String()} {
-			if found := unprintable(text, args[len(args)-1] == "json"); found != "" {
-				r.leaked(fmt.Sprintf("%s: the terminal gets %q: %q", what, found, text))
-			}
-
-			if strings.Contains(text, "Canary") {
-				r.leaked(fmt.Sprintf("%s: the key that the node said is told: %q", what, text))
-			}
-		}
-
-		const bound = 400 << 10
-
-		if took := peak(); took > bound {
-			r.lost(fmt.Sprintf("%s: %d KiB of memory", what, took))
-		} else if took > 0 {
+		if seen.peak > 0 {
 			measured.Add(1)
 		}
 
-		// nothing of what such a node says is a success, whatever it is asked for
-		if code < 1 || code > 3 {
-			r.lost(fmt.Sprintf("%s: exit code %d after %v: %s", what, code, time.Since(start), stderr.String()))
+		if strings.Contains(seen.said, "Canary") {
+			r.leaked(fmt.Sprintf("%s: the key that the node said is told: %q", what, seen.said))
 		}
 
-		if stdout.Len()+stderr.Len() > 1<<20 {
-			r.lost(fmt.Sprintf("%s: %d bytes are printed", what, stdout.Len()+stderr.Len()))
+		// nothing of what such a node says is a success, whatever it is asked for
+		if seen.code < 1 || seen.code > 3 {
+			r.lost(fmt.Sprintf("%s: exit code %d: %s", what, seen.code, seen.said))
 		}
 	})
 

@@ -220,13 +220,17 @@ func (d *diagnosis) service() bool {
 			"look at what it waits for: talosctl service ext-tailscale; it takes the network, the time and its document")
 
 		return false
-	case s.Restarts > 0 && isUp:
+	case s.Restarts > 0 && isUp && time.Duration(s.For) < past:
 		d.add(verify.SeverityWarning, CodeServiceRestarted, "the service ext-tailscale runs, and failed before: "+times(s.Restarts),
 			"nothing, where it was repaired; else look at why: talosctl logs ext-tailscale --nodes "+printable.Word(d.Address))
 	}
 
 	return true
 }
+
+// past is how long a service that failed before has to run until that is of no interest: a login that fails does so within a minute,
+// and Talos remembers it until the next boot.
+const past = 10 * time.Minute
 
 func times(n int) string {
 	if n == 1 {

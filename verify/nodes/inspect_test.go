@@ -175,8 +175,14 @@ func TestNoLoop(t *testing.T) {
 		node.Services[1] = talostest.TailscaleService(time.Now().Add(-10*time.Second), states...)
 	}
 
+	settled, err := cluster.AddHealthy("settled")
+	require.NoError(t, err)
+
+	settled.Services[1] = talostest.TailscaleService(time.Now().Add(-time.Hour), "Running", "Waiting", "Running")
+
 	assert.Equal(t, []verify.Code{nodes.CodeServiceRestarted}, codesOf(nodes.Diagnose(inspect(t, cluster, talostest.RoleAdmin, "repaired"), nil)))
 	assert.Empty(t, nodes.Diagnose(inspect(t, cluster, talostest.RoleAdmin, "documents"), nil))
+	assert.Empty(t, nodes.Diagnose(inspect(t, cluster, talostest.RoleAdmin, "settled"), nil))
 }
 
 // The image of an upgrade is ready to be pasted, and what the config holds besides is nowhere.
@@ -288,8 +294,8 @@ func TestBrokenStates(t *testing.T) {
 		{"the schematic of the config is another one", func(n *talostest.Node) error {
 			return withImage(n, "factory.example.com/metal-installer/"+strings.Repeat("ab", 32)+":v1.14.1")
 		}, nodes.CodeSchematicUnknown, verify.SeverityWarning, "not known here"},
-		{"the service was restarted long ago", func(n *talostest.Node) error {
-			n.Services[1] = talostest.TailscaleService(time.Now().Add(-time.Hour), "Running", "Waiting", "Running")
+		{"the service was restarted a while ago", func(n *talostest.Node) error {
+			n.Services[1] = talostest.TailscaleService(time.Now().Add(-5*time.Minute), "Running", "Waiting", "Running")
 
 			return nil
 		}, nodes.CodeServiceRestarted, verify.SeverityWarning, "failed before: once"},

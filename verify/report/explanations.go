@@ -76,7 +76,7 @@ var explanations = []Explanation{
 	{nodes.CodeConfigMissing, "there is no document for the extension", "ExtensionServiceConfig", "apply the patch"},
 	{nodes.CodeServiceDown, "the service does not run", "its state", "`talosctl service ext-tailscale`"},
 	{nodes.CodeServiceLooping, "the service fails and is started over and over", "events of failure, and the cause in its log", "what the log says: key, tags, flags, server, clock, state"},
-	{nodes.CodeServiceRestarted, "the service runs, and failed before (warning)", "events of failure", "nothing, where it was repaired"},
+	{nodes.CodeServiceRestarted, "the service runs, and failed before (warning)", "events of failure, and less than ten minutes since", "nothing, where it was repaired"},
 	{nodes.CodeUserspace, "tailscaled runs without a network device", "TS_USERSPACE", "leave `--userspace` out"},
 	{nodes.CodeNoTailnetAddress, "the node is not in the tailnet", "tailscale0 has no address; the log", "what the log says"},
 	{nodes.CodeNodeIPTailnet, "Kubernetes knows the node by its tailnet address", "the kubelet's node IP", "apply the patch; register anew"},
