@@ -6,10 +6,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 	"strings"
 	"text/tabwriter"
-	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -141,85 +139,3 @@ func indented(text string) string {
 
 	return lines.String()
 }
-
-// upProgress tells what is being done: on a terminal in lines that are overwritten, elsewhere a line for each step.
-type upProgress struct {
-	out      io.Writer
-	terminal bool
-
-	began map[string]time.Time
-	now   map[string]string
-	order []string
-	shown int
-}
-
-func (p *program) newUpProgress(flags *upFlags) *upProgress {
-	progress := &upProgress{out: p.stderr, terminal: isTerminal(p.stderr), began: map[string]time.Time{}, now: map[string]string{}}
-	if flags.quiet {
-		progress.out = io.Discard
-	}
-
-	return progress
-}
-
-func (u *upProgress) stage(node *fleet.Node, stage string) {
-	if _, known := u.began[node.Name]; !known {
-		u.began[node.Name] = time.Now()
-		u.order = append(u.order, node.Name)
-	}
-
-	u.now[node.Name] = stage
-
-	if u.terminal {
-		u.draw()
-	} else if stage != "looking" {
-		_, _ = fmt.Fprintf(u.out, "%s: %s\n", node.Name, stage) // there is nowhere left to report it
-	}
-}
-
-func (u *upProgress) node(report fleet.NodeReport) {
-	if report.Outcome == fleet.OutcomeNotBegun {
-		return
-	}
-
-	line := fmt.Sprintf("%s: %s, %s\n", report.Node, report.Outcome, whatOf(report))
-	if report.Outcome == fleet.OutcomeDone {
-		line = fmt.Sprintf("%s: %s, %s in %.1f s\n", report.Node, report.Outcome, whatOf(report), report.Seconds)
-	}
-
-	u.order = slices.DeleteFunc(u.order, func(name string) bool { return name == report.Node })
-
-	u.erase()
-
-	_, _ = io.WriteString(u.out, line) // there is nowhere left to report it
-
-	if u.terminal {
-		u.draw()
-	}
-}
-
-// draw shows a line for each node that is being brought up.
-func (u *upProgress) draw() {
-	u.erase()
-
-	const most = 12
-
-	for _, name := range u.order[:min(len(u.order), most)] {
-		line := fmt.Sprintf("%s: %s, %s", name, u.now[name], time.Since(u.began[name]).Round(time.Second))
-
-		const widest = 79
-
-		_, _ = fmt.Fprintln(u.out, line[:min(len(line), widest)]) // a line that wraps cannot be erased
-		u.shown++
-	}
-}
-
-// erase takes away what draw has shown.
-func (u *upProgress) erase() {
-	if u.terminal && u.shown > 0 {
-		_, _ = fmt.Fprintf(u.out, "\x1b[%dA\x1b[J", u.shown)
-		u.shown = 0
-	}
-}
-
-func (u *upProgress) end() { u.erase() }

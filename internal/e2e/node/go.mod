@@ -7,7 +7,7 @@ require (
 	github.com/talos-tsbridge/talos-tsbridge/internal/e2e/tailnet v0.0.0
 	go.yaml.in/yaml/v3 v3.0.6
 	golang.org/x/net v0.58.0
-	golang.org/x/sys v0.47.0
+	golang.org/x/sys v0.48.0
 )
 
 require (
