@@ -60,6 +60,7 @@ func setVerifyServers(env *testscript.Env) error {
 	env.Setenv("HTTPS", servers.https)
 	env.Setenv("DNS", servers.dns)
 	env.Setenv("TALOS", servers.talos)
+	env.Setenv("TSBRIDGE_TIMEOUT", "1m") // the machine may have much else to do
 
 	file := filepath.Join(env.WorkDir, ".tmp", "ca.pem")
 	env.Setenv("CA", file)
