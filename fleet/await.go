@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -115,4 +116,27 @@ func (c *converge) notJoined(ctx context.Context, what string, environment map[s
 	}
 
 	return refuse(CodeNotJoined, what, append(next, "the node takes back by itself what it was given for a try")...)
+}
+
+// tidy returns an error as one line.
+func tidy(err error) string {
+	if faults, ok := err.(interface{ Unwrap() []error }); ok && len(faults.Unwrap()) > 0 {
+		text := ""
+
+		for i, one := range faults.Unwrap() {
+			if i > 0 {
+				text += "; "
+			}
+
+			text += tidy(one)
+		}
+
+		return text
+	}
+
+	if err == nil || errors.Is(err, context.Canceled) {
+		return "the run was ended"
+	}
+
+	return err.Error()
 }

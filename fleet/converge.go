@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -378,27 +377,4 @@ func (c *converge) watch(ctx context.Context) (*talosapi.State, error) {
 	defer cancel()
 
 	return c.api.Node(c.node.Address).Watch(bounded)
-}
-
-// tidy returns an error as one line.
-func tidy(err error) string {
-	if faults, ok := err.(interface{ Unwrap() []error }); ok && len(faults.Unwrap()) > 0 {
-		text := ""
-
-		for i, one := range faults.Unwrap() {
-			if i > 0 {
-				text += "; "
-			}
-
-			text += tidy(one)
-		}
-
-		return text
-	}
-
-	if err == nil || errors.Is(err, context.Canceled) {
-		return "the run was ended"
-	}
-
-	return err.Error()
 }
