@@ -101,7 +101,7 @@ func (c *Client) CreateKey(ctx context.Context, request KeyRequest) (CreatedKey,
 	}
 
 	if err != nil {
-		return CreatedKey{}, err
+		return created, err // of which Repeated is all that there is
 	}
 
 	created.Key = keyOf(*answer)

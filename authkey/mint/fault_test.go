@@ -286,6 +286,7 @@ func TestMintFaults(t *testing.T) {
 		{name: "404 without a body, key made", reason: tailnet.ReasonNotSupported, kind: api, faults: faults{{On: create, Status: 404, Body: " ", Handled: true}}, attempts: attempts{create: 1, remove: 1}, want: []string{"has been revoked"}},
 		{name: "400 without a message, key made", kind: oauth, faults: faults{{On: create, Status: 400, Body: "Bad Request", Handled: true}}, attempts: attempts{create: 1, remove: 1}, want: []string{"has been revoked"}},
 		{name: "429 for good, keys made", timeout: 3 * time.Second, reason: tailnet.ReasonRateLimited, kind: api, faults: faults{{On: create, Status: 429, Handled: true, Header: http.Header{"Retry-After": {"60"}}}}, attempts: attempts{create: 1, remove: 1}, want: []string{"has been revoked"}},
+		{name: "429 with a key made, and a second one that takes long", timeout: 3 * time.Second, kind: api, faults: faults{{On: create, Status: 429, Times: 1, Handled: true}, {On: create, Delay: 4 * time.Second}}, attempts: attempts{remove: 1}, want: []string{"has been revoked", "should another one described"}},
 		{name: "429 once, two keys made", kind: api, faults: faults{{On: create, Status: 429, Times: 1, Handled: true}}, attempts: attempts{create: 2, remove: 1}, left: 1},
 		{
 			name: "404 without a body, everywhere", reason: tailnet.ReasonNotSupported, kind: api, faults: faults{{Status: 404, Body: " "}}, attempts: attempts{create: 1, list: 1},

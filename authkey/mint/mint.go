@@ -35,8 +35,9 @@ func (m *Minter) Check(options Options) error {
 
 // Lease makes a key. Nothing is sent when the options or the Client's fields have faults; the error names all of them.
 //
-// An error means that the caller has no key and, unless it is an [OrphanError], that none was left behind. When ctx ends
-// while the server may be making the key, Lease takes up to a third of the Client's Timeout longer, to find and revoke it.
+// An error means that the caller has no key and, unless it is an [OrphanError], that none was left behind as far as the
+// server's list of keys tells. When ctx ends while the server may be making the key, Lease takes up to a third of the
+// Client's Timeout longer, to find and revoke it.
 func (m *Minter) Lease(ctx context.Context, options Options) (*Lease, error) {
 	options, err := m.prepare(options)
 	if err != nil {
@@ -56,7 +57,7 @@ func (m *Minter) Lease(ctx context.Context, options Options) (*Lease, error) {
 	err = fmt.Errorf("minting an auth key: %w", err)
 
 	if failure, ok := errors.AsType[*tailnet.Error](err); ok && failure.Uncertain() {
-		return nil, m.takeBack(ctx, created.ID, request, err)
+		return nil, m.takeBack(ctx, created, request, err)
 	}
 
 	return nil, err

@@ -37,9 +37,11 @@ func (e *OrphanError) Unwrap() error { return e.err }
 const searchAttempts = 3
 
 // takeBack finds the key whose creation failed without a clear answer, revokes it, and returns the error of the creation
-// with what became of the key. A creation that was repeated may have made several. id is what an answer that cannot be used
-// said, or "".
-func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyRequest, failed error) error {
+// with what became of the key. A creation that was repeated may have made several, of which the server may still be making
+// the last one: then the description is told too. created is what an answer that cannot be used said.
+func (m *Minter) takeBack(ctx context.Context, created tailnet.CreatedKey, request tailnet.KeyRequest, failed error) error {
+	id := created.ID
+
 	// The caller's context may have ended, which may be why there was no answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), m.cleanup())
 	defer cancel()
@@ -55,7 +57,7 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 	switch {
 	case len(found) > 0:
 	case id != "" && m.Client.RevokeKey(ctx, id) == nil:
-		return revoked(failed, id)
+		return revoked(failed, true, request, id)
 	case alike(failed, err):
 		return fmt.Errorf("%w; should a key described %q turn up, revoke it, else it expires after %s", failed, request.Description, request.Expiry)
 	case err != nil:
@@ -77,11 +79,18 @@ func (m *Minter) takeBack(ctx context.Context, id string, request tailnet.KeyReq
 		ids = append(ids, key.ID)
 	}
 
-	return revoked(failed, ids...)
+	return revoked(failed, created.Repeated, request, ids...)
 }
 
-func revoked(failed error, ids ...string) error {
-	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, so none was left behind", failed, strings.Join(ids, ", key "))
+// revoked says that keys were revoked, which is all that there were unless another may come: behind a creation that was
+// repeated, or where the server's list did not have the key of its answer.
+func revoked(failed error, another bool, request tailnet.KeyRequest, ids ...string) error {
+	end := "so none was left behind"
+	if another {
+		end = fmt.Sprintf("and should another one described %q turn up, revoke it, else it expires after %s", request.Description, request.Expiry)
+	}
+
+	return fmt.Errorf("%w; the key was made all the same (key %s) and has been revoked, %s", failed, strings.Join(ids, ", key "), end)
 }
 
 // alike reports whether the search failed as the creation did because something else than the API answers both: the

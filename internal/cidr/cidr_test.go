@@ -14,12 +14,16 @@ func TestParse(t *testing.T) {
 	t.Parallel()
 
 	for text, want := range map[string]string{
-		"192.168.1.0/24": "192.168.1.0/24", " 192.168.1.7/24 ": "192.168.1.7/24", "192.168.1.7": "192.168.1.7/32", "2001:db8::1": "2001:db8::1/128", "::/0": "::/0",
+		"192.168.1.0/24": "192.168.1.0/24", "192.168.1.7/24": "192.168.1.7/24", "192.168.1.7": "192.168.1.7/32", "2001:db8::1": "2001:db8::1/128", "::/0": "::/0",
 	} {
 		prefix, err := cidr.Parse("subnet", text)
 		require.NoError(t, err, text)
 		assert.Equal(t, want, prefix.String())
 	}
+
+	prefix, err := cidr.Parse("subnet", " 10.0.0.0/8 ")
+	require.NoError(t, err)
+	assert.Equal(t, "10.0.0.0/8", prefix.String())
 
 	for _, text := range []string{"", "lan", "192.168.1.0/33", "fe80::1%eth0", "::ffff:10.0.0.0/104", "10.0.0.0-10.0.0.9"} {
 		_, err := cidr.Parse("subnet", text)
