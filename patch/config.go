@@ -17,8 +17,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
-// MostConfigBytes is how large a machine config may be.
-const MostConfigBytes = 64 << 20
+// mostConfigBytes is how large a machine config may be.
+const mostConfigBytes = 64 << 20
 
 // Config is a machine config, read once. It does not change and may be used concurrently.
 type Config struct {
@@ -44,8 +44,8 @@ func ParseConfig(text []byte) (*Config, error) {
 }
 
 func parseConfig(text []byte, line int) (*Config, error) {
-	if len(text) > MostConfigBytes {
-		return nil, &ConfigError{Code: ConfigTooLarge, Reason: fmt.Sprintf("it is larger than %d MiB", MostConfigBytes>>20)}
+	if len(text) > mostConfigBytes {
+		return nil, &ConfigError{Code: ConfigTooLarge, Reason: fmt.Sprintf("it is larger than %d MiB", mostConfigBytes>>20)}
 	}
 
 	c := &Config{line: line}

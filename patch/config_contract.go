@@ -82,7 +82,7 @@ func (c *Config) contractOrError() (*coreconfig.VersionContract, error) {
 	return nil, &ConfigError{
 		Code: ConfigContract,
 		Reason: fmt.Sprintf("it is of a contract before %s, which had no system extension services (machine.features.hostDNS is missing): "+
-			"if its node runs Talos %s or newer, say so as the talos version", contract.Oldest, contract.Oldest),
+			"if the node runs Talos %s or newer, give that as `talos-version`", contract.Oldest, contract.Oldest),
 	}
 }
 

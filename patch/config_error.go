@@ -16,7 +16,7 @@ type ConfigError struct {
 	Document, Path string
 	// Line counts from the top of the text, from 1; 0 where no line is to blame.
 	Line int
-	// Reason says what is wrong, and what to give instead.
+	// Reason says what is wrong, and what to give instead, the names of options in backquotes.
 	Reason string
 }
 
@@ -48,7 +48,10 @@ const (
 	ConfigUnproven ConfigCode = "config-unproven"
 )
 
-func (e *ConfigError) Error() string {
+func (e *ConfigError) Error() string { return unquoted(e.message()) }
+
+// message is the text with the names of options in backquotes, as a [Fault] has it.
+func (e *ConfigError) message() string {
 	where := ""
 
 	switch {

@@ -88,6 +88,8 @@ func (f *Faults) addError(code Code, option, before string, err error) {
 	for _, one := range leaves(err) {
 		if fault, ok := errors.AsType[Fault](one); ok {
 			*f = append(*f, fault)
+		} else if failure, ok := errors.AsType[*ConfigError](one); ok {
+			f.add(code, option, "%s%s", before, failure.message())
 		} else {
 			f.add(code, option, "%s%s", before, one)
 		}

@@ -122,9 +122,9 @@ func (n nodeIP) apply(m *merging) error {
 	case n.remove:
 		m.edit.Remove(d, path...)
 	case !contract.KubeNodeConfig(m.contract) && node != nil:
-		return contractFault("it is of contract v1.14 or newer, and the patch is for %s: leave the talos version out", m.contract)
+		return contractFault("it is of contract v1.14 or newer, and the patch is for %s: leave `talos-version` out", m.contract)
 	case contract.KubeNodeConfig(m.contract) && !m.config.has(kubernetesKinds):
-		return contractFault("it is of a contract before v1.14, and the patch is for %s: leave the talos version out", m.contract)
+		return contractFault("it is of a contract before v1.14, and the patch is for %s: leave `talos-version` out", m.contract)
 	case contract.KubeNodeConfig(m.contract) && node == nil && m.find(k8s.KubeletConfig, "") != nil:
 		document, err := n.subnets.Document(m.contract)
 		if err != nil {

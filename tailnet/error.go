@@ -3,7 +3,6 @@ package tailnet
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 )
@@ -99,13 +98,6 @@ func (e *Error) Error() string {
 
 // Unwrap returns [context.Canceled] or [context.DeadlineExceeded] where that ended the call, and nil otherwise.
 func (e *Error) Unwrap() error { return e.cause }
-
-// Temporary reports whether the same call may succeed later.
-func (e *Error) Temporary() bool {
-	passing := []Reason{ReasonRateLimited, ReasonServerFailed, ReasonNoAnswer}
-
-	return slices.Contains(passing, e.Reason) || e.Reason == ReasonUnreachable && e.retry
-}
 
 // Uncertain reports whether the call may have been carried out although it failed: it got no clear answer.
 func (e *Error) Uncertain() bool { return e.uncertain }

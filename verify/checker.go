@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"net"
@@ -62,8 +63,8 @@ type Checker struct {
 	notify sync.Mutex
 }
 
-// Check tries the targets and returns a result for each, in their order. It takes at most Wait and one Timeout longer
-// for each Parallel targets; when ctx ends, the rest of the results is [OutcomeCanceled].
+// Check tries the targets and returns a result for each, in their order. It takes at most Wait + Timeout for each
+// batch of Parallel targets; when ctx ends, the rest of the results is [OutcomeCanceled].
 func (c *Checker) Check(ctx context.Context, targets []Target) []Result {
 	results := make([]Result, len(targets))
 
@@ -177,9 +178,9 @@ func (c *Checker) resolver() Resolver {
 	return c.Resolver
 }
 
-func orDefault[T comparable](value, standard T) T {
+func orDefault[T cmp.Ordered](value, standard T) T {
 	var zero T
-	if value == zero {
+	if value <= zero {
 		return standard
 	}
 

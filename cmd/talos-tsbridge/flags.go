@@ -188,10 +188,18 @@ var optionNames = sync.OnceValue(func() *strings.Replacer {
 // inFlags writes words of the library as the users of the command line know its choices.
 func inFlags(text string) string { return optionNames().Replace(text) }
 
-// wording returns what a person reads of an error: for the faults of a patch, with the flags that they lie in.
+// wording returns what a person reads of an error: for the faults of a patch and of a machine config, with the flags that they
+// lie in.
 func wording(err error) string {
 	if fault, ok := errors.AsType[patch.Fault](err); ok {
 		return inFlags(fault.Message)
+	}
+
+	if failure, ok := errors.AsType[*patch.ConfigError](err); ok {
+		named := *failure
+		named.Reason = inFlags(failure.Reason)
+
+		return strings.Replace(err.Error(), failure.Error(), named.Error(), 1)
 	}
 
 	return err.Error()

@@ -93,9 +93,6 @@ func (s *Server) Close() {
 // Client returns an HTTP client that trusts the server's certificate.
 func (s *Server) Client() *http.Client { return s.http.Client() }
 
-// SetTailnet sets the name of the tailnet. Requests name it, or "-". Default: "example.com".
-func (s *Server) SetTailnet(name string) { s.set(func() { s.tailnet = name }) }
-
 // SetTagOwners sets which tags own a tag: the key of the map is the tag that may be used, its values are the tags whose
 // owner may use it, as in the policy file's tagOwners. Once set, an API access token may only use the tags that are keys
 // of the map, and the policy file is shown. Default: OAuth clients may use their own tags only, API access tokens all.
