@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/network"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/containerboot"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -69,7 +71,7 @@ func FuzzEnv(f *testing.F) {
 	f.Add("TS_X", "1")
 	f.Add("TS_X", "a: b # 'c' \"d\"")
 	f.Add("TS_X", "")
-	f.Add("TS_ENABLE_METRICS", "true")
+	f.Add("TS_ENABLE_METRICS", "0")
 	f.Add("TS_BOOT_TIMEOUT", "60s")
 	f.Add("a=b", "\xff")
 	f.Add("_", "\u2028")
@@ -80,7 +82,12 @@ func FuzzEnv(f *testing.F) {
 			return
 		}
 
-		if environment := loadEnvironment(t, made); !slices.Contains(environment, name+"="+value) {
+		want := value
+		if is, err := strconv.ParseBool(value); err == nil && slices.Contains(containerboot.Bools(), name) {
+			want = strconv.FormatBool(is) // all spellings of a boolean are written as one
+		}
+
+		if environment := loadEnvironment(t, made); !slices.Contains(environment, name+"="+want) {
 			t.Fatalf("%q=%q arrives as %q", name, value, environment)
 		}
 	})
