@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -80,18 +81,10 @@ func (c *converge) late(ctx context.Context, last *talosapi.State, unseen error,
 	case last == nil:
 		return c.notJoined(ctx, "the node was not seen on the tailnet", environment)
 	case !last.Service.Running():
-		return c.notJoined(ctx, "the service is "+orUnknown(last.Service.State)+" ("+orUnknown(last.Service.Message)+")", environment)
+		return c.notJoined(ctx, "the service is "+cmp.Or(last.Service.State, "unknown")+" ("+cmp.Or(last.Service.Message, "unknown")+")", environment)
 	default:
 		return c.notJoined(ctx, fmt.Sprintf("the service runs, and the node has no address of the tailnet after %s", c.up.Wait), environment)
 	}
-}
-
-func orUnknown(text string) string {
-	if text == "" {
-		return "unknown"
-	}
-
-	return text
 }
 
 // notJoined finds the cause in the log of the service, which had the environment.

@@ -66,8 +66,8 @@ func newEtcd(d *draft) feature {
 	return etcd
 }
 
-// defaultEtcd returns the subnets that etcd listens on where the config names them, else those of the node IP. Without any, etcd advertises the first address of the node alone; with them
-// every address that matches.
+// defaultEtcd returns the subnets that etcd listens on where the config names them, else those of the node IP. Without any, etcd
+// advertises the first address of the node alone; with them every address that matches.
 func (d *draft) defaultEtcd() subnetList {
 	final := d.finalNodeIP()
 	if pointer.SafeDeref(d.NoNodeIP) || len(final) == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
@@ -25,7 +26,7 @@ func isImageReference(text string) bool {
 
 // stockImages are parts of the references of images that hold no system extension: Talos's own installer, and what Image
 // Factory makes of the empty schematic.
-var stockImages = []string{"/siderolabs/installer", "/376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"}
+var stockImages = []string{"/siderolabs/installer", "/" + imagefactory.EmptyID}
 
 // WithInstallImage sets the image that Talos is installed from, with a tag or digest, which has to hold the tailscale
 // system extension. Default: that of the config.

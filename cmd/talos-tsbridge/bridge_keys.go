@@ -54,7 +54,7 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 
 			made := mintings[wanted]
 			if made == nil {
-				made, err = p.mintingLike(ofTailnet[wanted.tailnet], wanted)
+				made, err = p.newMinting(wanted, ofTailnet[wanted.tailnet])
 
 				if errors.Is(err, tailnet.ErrNoCredentials) && plan.keysLater {
 					keys.nodes[i] = noKey{err}

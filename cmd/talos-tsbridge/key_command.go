@@ -78,7 +78,7 @@ func (p *program) printKey(ctx context.Context, wanted keyRequest, output, forma
 		return err
 	}
 
-	minting, err := p.newMinting(wanted)
+	minting, err := p.newMinting(wanted, nil)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (p *program) keysOf(ctx context.Context, flags *patchFlags, target *patch.C
 	wanted := flags.keyRequest()
 	wanted.once = source.IsOnce()
 
-	minting, err := p.newMinting(wanted)
+	minting, err := p.newMinting(wanted, nil)
 	if err != nil {
 		return key, nil, err
 	}

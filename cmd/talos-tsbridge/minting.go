@@ -25,23 +25,23 @@ type minting struct {
 
 var _ fleet.Keys = (*minting)(nil)
 
-// newMinting checks everything that can be checked before a call.
-func (p *program) newMinting(wanted keyRequest) (*minting, error) {
-	client, err := p.client(wanted.tailnetFlags())
-	if err != nil {
-		return nil, err
+// newMinting checks everything that can be checked before a call. What other knows of its tailnet, it takes over, unless other is
+// nil.
+func (p *program) newMinting(wanted keyRequest, other *minting) (*minting, error) {
+	m := &minting{program: p, wanted: wanted}
+
+	if other != nil {
+		m.minter, m.joined = other.minter, other.joined
+	} else {
+		client, err := p.client(wanted.tailnetFlags())
+		if err != nil {
+			return nil, err
+		}
+
+		m.minter, m.joined = &mint.Minter{Client: client}, &joinedDevices{client: client}
 	}
 
-	return p.mintingLike(&minting{minter: &mint.Minter{Client: client}, joined: &joinedDevices{client: client}}, wanted)
-}
-
-// mintingLike is newMinting with the tailnet of another minting, unless that is nil.
-func (p *program) mintingLike(other *minting, wanted keyRequest) (*minting, error) {
-	if other == nil {
-		return p.newMinting(wanted)
-	}
-
-	if err := other.minter.Check(wanted.options()); err != nil {
+	if err := m.minter.Check(wanted.options()); err != nil {
 		return nil, usageError{err}
 	}
 
@@ -53,7 +53,7 @@ func (p *program) mintingLike(other *minting, wanted keyRequest) (*minting, erro
 		return nil, usagef("--auth-key once needs --hostname, the name that the tailnet knows the node by")
 	}
 
-	return &minting{program: p, wanted: wanted, minter: other.minter, joined: other.joined}, nil
+	return m, nil
 }
 
 // dryKey stands for the key that a dry run does not mint.

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -36,6 +37,9 @@ type tally struct {
 	guard                                       sync.Mutex
 	runs, panics, hangs, leaks, orphans, losses int
 	said                                        []string
+
+	// measured are the runs whose memory was seen.
+	measured atomic.Int64
 }
 
 // add counts a finding, and keeps what is needed to repeat it.
@@ -51,8 +55,8 @@ func (t *tally) add(count *int, of string, run int, text string) {
 	}
 }
 
-// attack runs an area, prints its line, and fails for everything that is not zero.
-func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
+// attack runs an area, prints its line, and fails for everything that is not zero. It returns what was counted.
+func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) *tally {
 	t.Helper()
 
 	start := *seed
@@ -95,6 +99,8 @@ func attack(t *testing.T, name string, one func(ctx context.Context, r *run)) {
 	if len(counts.said) > 0 {
 		t.Errorf("seed %d:\n%s", start, strings.Join(counts.said, "\n"))
 	}
+
+	return counts
 }
 
 var buildOnce = sync.OnceValues(func() (string, error) {

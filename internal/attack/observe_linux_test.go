@@ -15,8 +15,6 @@ type observed struct {
 	code int
 	// said is all that it printed.
 	said string
-	// peak is the memory that it took, in KiB; 0 where it ended before that was seen.
-	peak int
 }
 
 // observe runs the program, and judges what it prints and the memory that it takes against a bound in KiB.
@@ -41,8 +39,12 @@ func (r *run) observe(ctx context.Context, what string, bound int, json bool, ar
 		}
 	}
 
-	if seen.peak = peak(); seen.peak > bound {
-		r.lost(fmt.Sprintf("%s: %d KiB of memory", what, seen.peak))
+	if took := peak(); took > 0 {
+		r.tally.measured.Add(1)
+
+		if took > bound {
+			r.lost(fmt.Sprintf("%s: %d KiB of memory", what, took))
+		}
 	}
 
 	const longest = 1 << 20

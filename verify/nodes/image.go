@@ -1,6 +1,7 @@
 package nodes
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"strings"
@@ -10,17 +11,15 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/imager/quirks"
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
-// Schematics of Image Factory whose contents are known by their IDs.
-const (
-	emptySchematic     = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"
-	tailscaleSchematic = "4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b"
-)
+// tailscaleSchematic is the ID of the schematic with the extension alone.
+const tailscaleSchematic = "4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b"
 
 // activeConfig is the machine config in force. It holds secrets; no more is kept of it than the image.
 var activeConfig = resource.NewMetadata("config", "MachineConfigs.config.talos.dev", "v1alpha1", resource.VersionUndefined)
@@ -113,7 +112,7 @@ func (d *diagnosis) upgrade() {
 		d.add(verify.SeverityWarning, code, "the config installs "+d.InstallImage+", Talos's own image without any extension: an upgrade or a new install with it loses tailscale",
 			d.rightImage("factory.talos.dev", "")...)
 	case matched == nil: // of a registry that says nothing about what is in it
-	case matched[3] == emptySchematic:
+	case matched[3] == imagefactory.EmptyID:
 		d.add(verify.SeverityWarning, code, "the config installs "+d.InstallImage+", whose schematic is the empty one: an upgrade or a new install with it loses tailscale",
 			d.rightImage(matched[1], matched[2])...)
 	case matched[3] == d.Schematic, matched[3] == tailscaleSchematic:
@@ -130,9 +129,9 @@ func (d *diagnosis) upgrade() {
 
 // rightImage says how to keep the schematic that the node runs.
 func (d *diagnosis) rightImage(registry, installer string) []string {
-	if d.Schematic == "" || d.Schematic == emptySchematic {
+	if d.Schematic == "" || d.Schematic == imagefactory.EmptyID {
 		return []string{
-			"name the image of a schematic with siderolabs/tailscale: talos-tsbridge schematic --image --talos-version " + printable.Word(d.versionOr("VERSION")),
+			"name the image of a schematic with siderolabs/tailscale: talos-tsbridge schematic --image --talos-version " + printable.Word(cmp.Or(d.TalosVersion, "VERSION")),
 			"upgrade with it, and with no other: talosctl upgrade --nodes " + printable.Word(d.Address) + " --image IMAGE",
 		}
 	}
@@ -144,18 +143,10 @@ func (d *diagnosis) rightImage(registry, installer string) []string {
 		}
 	}
 
-	image := registry + "/" + installer + "/" + d.Schematic + ":" + d.versionOr("VERSION")
+	image := registry + "/" + installer + "/" + d.Schematic + ":" + cmp.Or(d.TalosVersion, "VERSION")
 
 	return []string{
 		"put the image of the schematic that the node runs into the config: talos-tsbridge apply --install-image " + printable.Word(image),
 		"until then, upgrade with it, and with no other: talosctl upgrade --nodes " + printable.Word(d.Address) + " --image " + printable.Word(image),
 	}
-}
-
-func (d *diagnosis) versionOr(standard string) string {
-	if d.TalosVersion == "" {
-		return standard
-	}
-
-	return d.TalosVersion
 }
