@@ -2,7 +2,6 @@ package fleet
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
@@ -11,7 +10,6 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
-	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
 )
 
 // label is a DNS label, which the name of a node is: it names its file, and its device.
@@ -22,7 +20,7 @@ func (f *File) check(root *yaml.Node) Faults {
 	c := &checker{file: f, root: root, addresses: map[string]string{}, hostnames: map[string]string{}}
 
 	if len(f.Nodes) == 0 {
-		c.fault("", nodesField, "there is none: write at least one node, as lab-cp-1: {address: 192.168.1.10}")
+		c.fault("", nodesField, noNodes)
 	}
 
 	if f.Defaults.Hostname != nil && len(f.Nodes) > 1 {
@@ -70,43 +68,6 @@ func (c *checker) node(node *Node) {
 	}
 
 	c.hostnames[hostname] = node.Name
-}
-
-func (c *checker) address(node *Node) {
-	if node.Address == "" {
-		return
-	}
-
-	address, err := netip.ParseAddr(node.Address)
-
-	switch {
-	case err != nil && !isDNSName(node.Address):
-		c.fault(node.Name, "address", "%s is neither an IP address nor a DNS name: write it without a port or a scheme", quote.Value(node.Address))
-
-		return
-	case err == nil && tailaddr.Contains(address):
-		c.fault(node.Name, "address", "%s is an address of the tailnet, which the node has only once it has joined: write its address on the LAN", address)
-
-		return
-	}
-
-	if other, taken := c.addresses[node.Address]; taken {
-		c.fault(node.Name, "address", "%s is that of %s too: give each node its own", quote.Value(node.Address), other)
-	}
-
-	c.addresses[node.Address] = node.Name
-}
-
-func isDNSName(text string) bool {
-	for part := range strings.SplitSeq(strings.ToLower(text), ".") {
-		if !label().MatchString(part) {
-			return false
-		}
-	}
-
-	last := text[strings.LastIndex(text, ".")+1:]
-
-	return strings.Trim(last, "0123456789") != "" // else it is a mistyped IPv4 address
 }
 
 func (c *checker) key(node string, key *Key) {

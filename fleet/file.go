@@ -1,13 +1,11 @@
 package fleet
 
 import (
-	"bytes"
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"path/filepath"
 	"reflect"
+	"slices"
 
 	"go.yaml.in/yaml/v4"
 
@@ -112,68 +110,82 @@ func Parse(name string, text []byte) (*File, error) {
 	return f, nil
 }
 
-// parseYAML returns the mapping that a text is.
-func parseYAML(name string, text []byte) (*yaml.Node, error) {
-	var document, more yaml.Node
-
-	decoder := yaml.NewDecoder(bytes.NewReader(text))
-
-	switch err := decoder.Decode(&document); {
-	case errors.Is(err, io.EOF):
-		return nil, Faults{{File: name, Message: "is empty: talos-tsbridge init prints an example"}}
-	case err != nil:
-		return nil, Faults{syntaxFault(name, err)}
-	}
-
-	switch err := decoder.Decode(&more); {
-	case err == nil:
-		return nil, Faults{{File: name, Line: more.Line, Column: max(1, more.Column), Message: "is a second document: write one file for one cluster"}}
-	case !errors.Is(err, io.EOF):
-		return nil, Faults{syntaxFault(name, err)}
-	case len(document.Content) == 0 || resolved(document.Content[0]).Tag == "!!null":
-		return nil, Faults{{File: name, Message: "is empty: talos-tsbridge init prints an example"}}
-	}
-
-	return document.Content[0], nil
-}
-
-// syntaxFault tells where a text is not YAML, and nothing of what is there.
-func syntaxFault(name string, err error) Fault {
-	fault := Fault{File: name, Message: "is not YAML: look at the indentation and the quotes here"}
-
-	if failed, ok := errors.AsType[*yaml.LoadError](err); ok {
-		fault.Line, fault.Column = failed.Mark.Line, failed.Mark.Column
-	}
-
-	return fault
-}
-
 const nodesField = "nodes"
 
 // checkFile holds a file against its type, and the nodes in it against theirs.
 func (s *strict) checkFile(root *yaml.Node) {
-	if !s.isMapping(root, "") {
+	if !s.isMapping(root, "", "write NAME: VALUE, a line each") {
 		return
 	}
 
-	fields := fieldsOf(reflect.TypeFor[File]())
+	want := reflect.TypeFor[File]()
+	fields := fieldsOf(want)
 
 	s.eachPair(root, "", func(key, value *yaml.Node) {
-		want, ok := fields[key.Value]
+		field, ok := fields[key.Value]
 
 		switch {
 		case !ok:
-			s.unknown(key, "", fields)
+			s.unknown(key, value, "", want)
 		case key.Value != nodesField:
-			s.check(value, want, key.Value)
-		case s.isMapping(resolved(value), nodesField):
-			s.eachPair(resolved(value), nodesField, func(name, node *yaml.Node) {
-				s.node = name.Value
-				s.checkNode(name, resolved(node))
-				s.node = ""
-			})
+			s.check(value, field, key.Value)
+		default:
+			s.checkNodes(key, resolved(value))
 		}
 	})
+}
+
+func (s *strict) checkNodes(key, nodes *yaml.Node) {
+	switch {
+	case nodes.Tag == "!!null":
+		s.fault(key, nodesField, "%s, indented under it", noNodes)
+	case nodes.Kind == yaml.SequenceNode:
+		s.checkListOfNodes(nodes)
+	case s.isMapping(nodes, nodesField, writeNode):
+		s.eachPair(nodes, nodesField, func(name, node *yaml.Node) {
+			s.node = name.Value
+			s.checkNode(name, resolved(node))
+			s.node = ""
+		})
+	}
+}
+
+const (
+	writeNode = "write the nodes by their names, as lab-cp-1: {address: 192.168.1.10}"
+	noNodes   = "there is none: write at least one node, as lab-cp-1: {address: 192.168.1.10}"
+)
+
+// checkListOfNodes reports nodes that are a list, as other tools have them, and what else is wrong with them.
+func (s *strict) checkListOfNodes(list *yaml.Node) {
+	if len(list.Content) == 0 {
+		s.fault(list, nodesField, "%s", noNodes)
+
+		return
+	}
+
+	names := []string{"name", "hostname", "host"}
+	message := "is a list: " + writeNode
+
+	for i, item := range list.Content {
+		item = resolved(item)
+		fields := &yaml.Node{Kind: item.Kind, Tag: item.Tag, Value: item.Value, Line: item.Line, Column: item.Column}
+
+		for j := 0; item.Kind == yaml.MappingNode && j+1 < len(item.Content); j += 2 {
+			key, value := item.Content[j], item.Content[j+1]
+
+			if !slices.Contains(names, key.Value) {
+				fields.Content = append(fields.Content, key, value)
+			} else if i == 0 && label().MatchString(value.Value) {
+				message = fmt.Sprintf("is a list: write the nodes by their names, as %s: {address: 192.168.1.10}", value.Value)
+			}
+		}
+
+		if item.Kind == yaml.MappingNode {
+			s.check(fields, reflect.TypeFor[Node](), fmt.Sprintf("%s[%d]", nodesField, i))
+		}
+	}
+
+	s.fault(list, nodesField, "%s", message)
 }
 
 func (s *strict) checkNode(name, node *yaml.Node) {

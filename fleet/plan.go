@@ -47,11 +47,12 @@ type Plan struct {
 type Note struct {
 	// Nodes are the names of those that it is about.
 	Nodes []string `json:"nodes"`
-	Text  string   `json:"text"`
+	// Text is a sentence. Of nodes that are in no file, the names of choices stand in `backquotes` in it, as in [patch.Note].
+	Text string `json:"text"`
 }
 
-// Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once. It sends
-// nothing and mints nothing.
+// Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once: those of the file
+// are [Faults], those of what comes over it [patch.Fault]. It sends nothing and mints nothing.
 func (f *File) Plan(options PlanOptions) (*Plan, error) {
 	p := &Plan{file: f, unset: options.Unset, over: options.Over, read: options.ReadFile}
 
@@ -74,11 +75,12 @@ func (f *File) Plan(options PlanOptions) (*Plan, error) {
 
 	_ = group.Wait() // what failed is in the list
 
-	for i, err := range failed {
-		faults = append(faults, p.faultsOf(i, err)...)
-	}
+	inFile, over := p.faultsOf(failed)
 
-	if err := unique(faults).orNil(); err != nil {
+	switch err := append(faults, inFile...).orNil(); {
+	case over != nil:
+		return nil, errors.Join(err, over)
+	case err != nil:
 		return nil, err
 	}
 
@@ -154,70 +156,6 @@ func (p *Plan) Settings(i int) patch.Settings {
 	}
 
 	return settings.Merge(p.over)
-}
-
-// faultsOf turns what is wrong with the patch of a node into faults of the file.
-func (p *Plan) faultsOf(i int, err error) Faults {
-	if err == nil {
-		return nil
-	}
-
-	node := p.nodes[i]
-
-	wrong, ok := errors.AsType[patch.Faults](err)
-	if !ok {
-		return Faults{p.file.faultAt(nil, node.Name, "", err.Error())}
-	}
-
-	faults := make(Faults, 0, len(wrong))
-
-	for _, one := range wrong {
-		field := fieldOf(one.Option)
-
-		if field != "" && !gives(node.Settings, field) && gives(p.file.Defaults, field) {
-			faults = append(faults, p.file.faultAt(nil, "", field, one.Error()))
-		} else {
-			faults = append(faults, p.file.faultAt(nil, node.Name, field, one.Error()))
-		}
-	}
-
-	return faults
-}
-
-// fieldOf returns the field of a choice of package patch, "" where it has none.
-func fieldOf(option string) string {
-	for _, choice := range patch.Choices() {
-		if choice.Name == option {
-			return choice.Field
-		}
-	}
-
-	return ""
-}
-
-// gives reports whether settings say anything for a field.
-func gives(settings patch.Settings, field string) bool {
-	for _, choice := range patch.Choices() {
-		if choice.Field == field {
-			_, given := choice.Text(&settings)
-
-			return given
-		}
-	}
-
-	return false
-}
-
-// unique leaves out faults that are there already: those of the top of the file come once for every node.
-func unique(faults Faults) Faults {
-	seen := map[Fault]bool{}
-
-	return slices.DeleteFunc(faults, func(f Fault) bool {
-		twice := seen[f]
-		seen[f] = true
-
-		return twice
-	})
 }
 
 // Notes returns what is worth knowing about the plan.

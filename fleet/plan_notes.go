@@ -11,7 +11,12 @@ import (
 func (p *Plan) collectNotes() {
 	for i, made := range p.patches {
 		for _, note := range made.Notes() {
-			p.note(note.String(), p.nodes[i].Name)
+			text := note.Text
+			if !p.file.unnamed {
+				text = fieldNamed(text)
+			}
+
+			p.note(text, p.nodes[i].Name)
 		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"go.yaml.in/yaml/v4"
 
+	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
@@ -83,7 +85,7 @@ func (s *strict) checkText(node *yaml.Node, want reflect.Type, path string) {
 }
 
 func (s *strict) checkStruct(node *yaml.Node, want reflect.Type, path string) {
-	if !s.isMapping(node, path) {
+	if !s.isMapping(node, path, instead(node, want)) {
 		return
 	}
 
@@ -96,41 +98,74 @@ func (s *strict) checkStruct(node *yaml.Node, want reflect.Type, path string) {
 			return
 		}
 
-		s.unknown(key, path, fields)
+		s.unknown(key, value, path, want)
 	})
 }
 
-func (s *strict) unknown(key *yaml.Node, path string, fields map[string]reflect.Type) {
-	hint := "the fields are those that talos-tsbridge init lists"
+// instead says how the mapping of a type is written that stands there as something else.
+func instead(node *yaml.Node, want reflect.Type) string {
+	isText := node.Kind == yaml.ScalarNode && node.Tag == "!!str"
 
-	if name := nearest(key.Value, fields); name != "" {
-		hint = "did you mean " + name
+	switch want {
+	case reflect.TypeFor[Key]():
+		if _, err := authkey.ParseSource(node.Value); isText && err == nil {
+			return "write {source: " + node.Value + "}"
+		}
+
+		return "write {source: SOURCE}, with mint, once, env, file:PATH or none for SOURCE"
+	case reflect.TypeFor[Node]():
+		if isText && isAddress(node.Value) {
+			return "write {address: " + node.Value + "}"
+		}
+
+		return "write {address: 192.168.1.10, role: controlplane}, or a field a line"
 	}
 
-	s.fault(key, path, "unknown field %s: %s", quote.Value(key.Value), hint)
+	return "write NAME: VALUE, a line each"
+}
+
+func (s *strict) unknown(key, value *yaml.Node, path string, want reflect.Type) {
+	if value := resolved(value); value.Kind == yaml.ScalarNode && secret.Looks(value.Value) {
+		s.fault(value, join(path, key.Value), "%s", secretMessage)
+
+		return
+	}
+
+	s.fault(key, path, "unknown field %s: %s", quote.Value(key.Value), hintFor(key, value, want))
 }
 
 func (s *strict) checkMap(node *yaml.Node, want reflect.Type, path string) {
-	if s.isMapping(node, path) {
+	if s.isMapping(node, path, "write NAME: VALUE, a line each, without dashes") {
 		s.eachPair(node, path, func(key, value *yaml.Node) { s.check(value, want, join(path, key.Value)) })
 	}
 }
 
-func (s *strict) isMapping(node *yaml.Node, path string) bool {
+// isMapping reports what is no mapping, and what to write instead.
+func (s *strict) isMapping(node *yaml.Node, path, instead string) bool {
 	if node.Kind == yaml.MappingNode {
 		return true
 	}
 
-	message := "is not a mapping: write NAME: VALUE, a line each"
+	if node.Kind == yaml.ScalarNode && gluedPair().MatchString(node.Value) {
+		instead = "put a blank behind the colon"
+	}
 
+	s.misshapen(node, path, "is not a mapping: "+instead)
+
+	return false
+}
+
+// misshapen reports what has another form than the field, and says no more of a secret.
+func (s *strict) misshapen(node *yaml.Node, path, message string) {
 	if node.Kind == yaml.ScalarNode && secret.Looks(node.Value) {
 		message = secretMessage
 	}
 
 	s.fault(node, path, "%s", message)
-
-	return false
 }
+
+// gluedPair is a name and a value that YAML takes for one text.
+var gluedPair = lazyregexp.New(`^[A-Za-z]+:[^ /:]+$`)
 
 // eachPair goes over the pairs of a mapping, and reports keys that are no text or are there twice.
 func (s *strict) eachPair(node *yaml.Node, path string, visit func(key, value *yaml.Node)) {
@@ -157,13 +192,7 @@ func (s *strict) eachPair(node *yaml.Node, path string, visit func(key, value *y
 
 func (s *strict) checkList(node *yaml.Node, want reflect.Type, path string) {
 	if node.Kind != yaml.SequenceNode {
-		message := "is not a list: write [ONE, TWO]"
-
-		if node.Kind == yaml.ScalarNode && secret.Looks(node.Value) {
-			message = secretMessage
-		}
-
-		s.fault(node, path, "%s", message)
+		s.misshapen(node, path, "is not a list: write "+asList(node))
 
 		return
 	}
@@ -173,18 +202,38 @@ func (s *strict) checkList(node *yaml.Node, want reflect.Type, path string) {
 	}
 }
 
+// asList writes as a list what may have been meant as one.
+func asList(node *yaml.Node) string {
+	if node.Kind != yaml.ScalarNode || node.Value == "" || strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!") {
+		return "[ONE, TWO]"
+	}
+
+	items := strings.FieldsFunc(node.Value, func(r rune) bool { return strings.ContainsRune(", \n", r) })
+	for i, item := range items {
+		items[i] = quote.Value(item)
+	}
+
+	return "[" + strings.Join(items, ", ") + "]"
+}
+
 const secretMessage = "holds what looks like a key: no secret belongs into this file; write authKey: {source: ...} and give the key by a variable or a file"
 
 func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 	if node.Kind != yaml.ScalarNode {
-		s.fault(node, path, "is not a single value: write %s", form(want))
+		s.fault(node, path, "%s", unlikeScalar(node, want))
 
 		return
 	}
 
+	isTagged := strings.HasPrefix(node.Tag, "!") && !strings.HasPrefix(node.Tag, "!!")
+
 	switch {
 	case secret.Looks(node.Value):
 		s.fault(node, path, "%s", secretMessage)
+	case isTagged && node.Value == "":
+		s.fault(node, path, "%s is a tag to YAML: write it in quotes", quote.Value(node.Tag))
+	case isTagged:
+		s.fault(node, path, "has the tag %s, which is not read here: write the value alone", quote.Value(node.Tag))
 	case want.Kind() == reflect.String:
 		if node.Tag != "!!str" {
 			s.fault(node, path, "%s is not text to YAML: write it in quotes", quote.Value(node.Value))
@@ -192,6 +241,20 @@ func (s *strict) checkScalar(node *yaml.Node, want reflect.Type, path string) {
 	case want.Kind() == reflect.Bool && node.Tag != "!!bool", node.Decode(reflect.New(want).Interface()) != nil:
 		s.fault(node, path, "is %s: write %s", quote.Value(node.Value), form(want))
 	}
+}
+
+// unlikeScalar says what to write for a list or a mapping where there is to be a single value.
+func unlikeScalar(node *yaml.Node, want reflect.Type) string {
+	const pair = 2 // a key and a value
+
+	switch {
+	case node.Kind == yaml.MappingNode && len(node.Content) >= pair && node.Content[0].Kind == yaml.MappingNode:
+		return "is a template that nothing rendered: render it first"
+	case node.Kind == yaml.MappingNode && len(node.Content) == pair && node.Content[1].Kind == yaml.ScalarNode && want.Kind() == reflect.String:
+		return "has a blank behind a colon, which makes a mapping of it: leave the blank out, or write it in quotes"
+	}
+
+	return "is not a single value: write " + form(want)
 }
 
 // form says what a kind of value is written as.
@@ -277,61 +340,4 @@ func join(path, name string) string {
 	}
 
 	return path + "." + name
-}
-
-// nearest returns the name that a misspelt one probably stands for, or "".
-func nearest(given string, fields map[string]reflect.Type) string {
-	best, distance := "", len(given)/3+2 //nolint:mnd // a third of the letters wrong is still the same word
-
-	for _, name := range sortedNames(fields) {
-		if plain(name) == plain(given) {
-			return name
-		}
-
-		if d := editDistance(plain(given), plain(name)); d < distance {
-			best, distance = name, d
-		}
-	}
-
-	return best
-}
-
-// plain is a name without what flags, variables and YAML write differently.
-func plain(name string) string {
-	return strings.ToLower(strings.NewReplacer("-", "", "_", "").Replace(name))
-}
-
-func sortedNames(fields map[string]reflect.Type) []string {
-	names := make([]string, 0, len(fields))
-	for name := range fields {
-		names = append(names, name)
-	}
-
-	slices.Sort(names)
-
-	return names
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
-			}
-
-			diagonal, row[j+1] = row[j+1], cost
-		}
-	}
-
-	return row[len(b)]
 }

@@ -89,7 +89,7 @@ func (p *program) planOf(
 // noteOnNodes tells what is worth knowing about the plan, with the nodes where it is not all of them.
 func (p *program) noteOnNodes(plan *fleet.Plan) {
 	for _, note := range plan.Notes() {
-		text := note.Text
+		text := inFlags(note.Text)
 
 		const few = 3
 

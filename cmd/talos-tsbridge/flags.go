@@ -192,7 +192,7 @@ func inFlags(text string) string { return optionNames().Replace(text) }
 // lie in.
 func wording(err error) string {
 	if fault, ok := errors.AsType[patch.Fault](err); ok {
-		return inFlags(fault.Message)
+		return strings.Replace(err.Error(), fault.Error(), inFlags(fault.Message), 1)
 	}
 
 	if failure, ok := errors.AsType[*patch.ConfigError](err); ok {

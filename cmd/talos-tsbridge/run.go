@@ -166,6 +166,12 @@ func (p *program) report(err error) {
 			continue
 		}
 
+		if inner := errors.Unwrap(one); inner != nil && inner.Error() == one.Error() { // it says no more than those in it
+			p.report(inner)
+
+			continue
+		}
+
 		for line := range strings.SplitSeq(wording(one), "\n") {
 			if line = strings.TrimSpace(line); line != "" {
 				p.say("error", line)
