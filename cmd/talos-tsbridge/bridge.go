@@ -13,6 +13,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // bridgeFlags are the flags of the commands that read a bridge file.
@@ -133,6 +134,8 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 	switch {
 	case output.node != "" && output.outputDir != "":
 		return usagef("--node prints one patch and --output-dir writes those of all nodes: give one of them")
+	case secret.Is(output.outputDir):
+		return usagef("--output-dir takes the name of a folder, and what was given looks like a key")
 	case output.outputDir != "" && flags.output != "":
 		return usagef("--output is for one patch and --output-dir for those of all nodes: give one of them")
 	case output.outputDir != "" && format != formatYAML:

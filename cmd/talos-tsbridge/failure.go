@@ -13,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // failureKey is the one key of the document that is written in place of a patch that could not be made.
@@ -116,7 +117,7 @@ func hasReader(path string) bool {
 
 // failureDocument returns the document in the form that was asked for: JSON where that is, else YAML.
 func failureDocument(failure error, format *pflag.Flag) []byte {
-	document := map[string]string{failureKey: strings.ReplaceAll(failure.Error(), "\n", "; ")}
+	document := map[string]string{failureKey: strings.ReplaceAll(secret.Redact(failure.Error()), "\n", "; ")}
 
 	if format != nil && format.Value.String() == formatJSON {
 		if text, err := json.Marshal(document); err == nil {

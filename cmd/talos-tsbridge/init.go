@@ -9,6 +9,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 func (p *program) initCommand() *cobra.Command {
@@ -48,6 +49,10 @@ what they are: names, roles, addresses, and what their configs say of the tailne
 }
 
 func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *talosFlags) error {
+	if secret.Is(path) {
+		return usagef("--file takes the name of a file, and what was given looks like a key")
+	}
+
 	// what is there is told before anything is asked
 	if _, err := os.Lstat(path); err == nil && path != "-" {
 		return usagef("%s is there already: write to another file with -f, or remove it first", path)

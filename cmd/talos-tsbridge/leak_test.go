@@ -88,6 +88,11 @@ func TestRunDoesNotLeak(t *testing.T) {
 		{"key as domain", []string{"--hostname", "a", "--magicdns-domain", canary + ".net"}, fromEnv, exitUsage, 0},
 		{"key as image", []string{"--install-image", canary}, fromEnv, exitUsage, 0},
 		{"key as extension", []string{"schematic", "--extension", canary, "--kernel-arg", canary}, fromEnv, exitUsage, 0},
+		{"key as schematic", []string{"schematic", "--from", canary}, nil, exitUsage, 0},
+		{"key as node", []string{"schematic", "--from-node", canary}, nil, exitFailed, 0},
+		{"key as talosconfig", []string{"verify", "--nodes", "192.0.2.1", "--talosconfig", canary}, nil, exitUnseen, 0},
+		{"key as bridge file", []string{"init", "-f", canary}, nil, exitUsage, 0},
+		{"key as folder", []string{"-f", "../../docs/testdata/files/bridge.yaml", "--output-dir", canary}, fromEnv, exitUsage, 0},
 		{"two keys", nil, []string{"TS_AUTHKEY=" + canary + " " + canary}, exitUsage, 0},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
@@ -186,7 +187,8 @@ func (p *program) note(notes ...string) {
 	}
 }
 
-// say writes what a person reads on standard error. What comes from outside (servers, files) may be in it.
+// say writes what a person reads on standard error. What comes from outside (servers, files) may be in it, and a key that was
+// given in the place of a name.
 func (p *program) say(kind, text string) {
-	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, printable.Line(text)) // there is nowhere left to report it
+	_, _ = fmt.Fprintf(p.stderr, "%s: %s\n", kind, printable.Line(secret.Redact(text))) // there is nowhere left to report it
 }

@@ -22,6 +22,13 @@ var forms = []struct {
 	{lazyregexp.New(`//[^/@\s"]+@`), "//" + Redacted + "@"},
 }
 
+// whole is a key of which nothing is left out: tskey-auth-... in a text that explains one is none.
+var whole = lazyregexp.New(`(?i)\b[th]skey-[a-z0-9_-]{19,}`)
+
+// Redact returns a text of ours with [Redacted] in place of keys that were given where a name belongs, and that the system's
+// errors repeat.
+func Redact(text string) string { return whole().ReplaceAllString(text, Redacted) }
+
 // Line returns one printable line of text without secrets, cut at a length that a message can bear.
 func (s Scrubber) Line(text string) string {
 	const longest, shortest = 300, 6
