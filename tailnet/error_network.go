@@ -76,12 +76,9 @@ func networkMessage(err error, scrub secret.Scrubber) string {
 
 // isPermanent reports whether retrying cannot help: the server's certificate is refused, or there is no such server.
 func isPermanent(err error) bool {
-	var (
-		verification *tls.CertificateVerificationError
-		notTLS       tls.RecordHeaderError
-		dns          *net.DNSError
-	)
+	_, isCertificate := errors.AsType[*tls.CertificateVerificationError](err)
+	_, isNotTLS := errors.AsType[tls.RecordHeaderError](err)
+	dns, isDNS := errors.AsType[*net.DNSError](err)
 
-	return errors.As(err, &verification) || errors.As(err, &notTLS) || errors.As(err, &dns) && dns.IsNotFound ||
-		strings.Contains(err.Error(), plainAnswer)
+	return isCertificate || isNotTLS || isDNS && dns.IsNotFound || strings.Contains(err.Error(), plainAnswer)
 }

@@ -176,7 +176,7 @@ func (p *program) revokeUnused(ctx context.Context, flags leftoverFlags, age tim
 	}
 
 	if !yes {
-		return usagef("nothing was revoked: --yes revokes %s", plural(len(keys), "key"))
+		return usagef("nothing was revoked: --yes revokes %s", counted(len(keys), "key", "keys"))
 	}
 
 	ids := make([]string, 0, len(keys))

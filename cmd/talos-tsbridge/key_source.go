@@ -69,12 +69,10 @@ func (p *program) readKey(ctx context.Context, flags *patchFlags, source authkey
 		LookupEnv: p.environment.lookup, Stdin: p.stdin, Environ: p.environment.childEnvironment(), Stderr: p.stderr,
 	}, options...)
 
-	var (
-		unreadable *fs.PathError
-		failed     *command.Error
-	)
+	_, isUnreadable := errors.AsType[*fs.PathError](err)
+	_, hasFailed := errors.AsType[*command.Error](err)
 
-	if err != nil && !errors.As(err, &unreadable) && !errors.As(err, &failed) && context.Cause(ctx) == nil {
+	if err != nil && !isUnreadable && !hasFailed && context.Cause(ctx) == nil {
 		err = usageError{err}
 	}
 

@@ -9,7 +9,6 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	"github.com/spf13/cobra"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory/nodeimage"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
@@ -87,7 +86,7 @@ func (p *program) printSchematic(cmd *cobra.Command, flags *schematicFlags) erro
 
 	switch {
 	case flags.from != "":
-		if choices.From, err = p.readSchematic(cmd.Context(), flags.from); err != nil {
+		if choices.From, err = p.readInput(cmd.Context(), "--from", flags.from); err != nil {
 			return err
 		}
 	case flags.fromNode != "":
@@ -194,23 +193,6 @@ func (f *schematicFlags) complete(cmd *cobra.Command, installer *imagefactory.In
 	if !cmd.Flags().Changed("secureboot") {
 		installer.SecureBoot = running.SecureBoot
 	}
-}
-
-// maxSchematic bounds a schematic; most have some hundred bytes, with a machine config embedded some thousand.
-const maxSchematic = 1 << 20
-
-func (p *program) readSchematic(ctx context.Context, path string) (text []byte, err error) {
-	if path == "-" {
-		text, err = ctxio.ReadAll(ctx, p.stdin, maxSchematic)
-	} else {
-		text, err = ctxio.ReadFile(ctx, path, maxSchematic)
-	}
-
-	if err != nil {
-		return nil, fmt.Errorf("--from: %w", err)
-	}
-
-	return text, nil
 }
 
 // askNode asks the node what it runs.

@@ -36,20 +36,12 @@ func failureOf(found *report.Report) error {
 
 	switch found.Worst() {
 	case verify.SeverityFault:
-		return exitError{fmt.Errorf("%s found", plural(count[verify.SeverityFault], "fault")), exitFailed}
+		return exitError{fmt.Errorf("%s found", counted(count[verify.SeverityFault], "fault", "faults")), exitFailed}
 	case verify.SeverityUnknown:
-		return exitError{fmt.Errorf("%s could not be looked at", plural(count[verify.SeverityUnknown], "thing")), exitUnseen}
+		return exitError{fmt.Errorf("%s could not be looked at", counted(count[verify.SeverityUnknown], "thing", "things")), exitUnseen}
 	default:
 		return nil
 	}
-}
-
-func plural(n int, noun string) string {
-	if n == 1 {
-		return "1 " + noun
-	}
-
-	return strconv.Itoa(n) + " " + noun + "s"
 }
 
 func (p *program) writeReport(ctx context.Context, form string, found *report.Report) error {
@@ -117,8 +109,7 @@ func (t tableWriter) results(results []verify.Result) {
 	})
 }
 
-// rows writes rows in columns, the first of which is a heading. The first cell of the others has a colour.
-// rows writes cells, whatever is in them, in columns.
+// rows writes rows in columns, whatever is in their cells. The first row is a heading; the first cell of the others has a colour.
 func (t tableWriter) rows(rows [][]string, colourOf func(row int) int) {
 	const widest = 300
 

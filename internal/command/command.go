@@ -70,7 +70,7 @@ func (r Runner) Output(ctx context.Context, line string, limit int) (string, err
 
 	err = program.Run()
 
-	var exit *exec.ExitError
+	exit, ended := errors.AsType[*exec.ExitError](err)
 
 	switch {
 	case stdout.full:
@@ -83,9 +83,9 @@ func (r Runner) Output(ctx context.Context, line string, limit int) (string, err
 		return "", failed("did not end within %s", timeout)
 	case errors.Is(err, exec.ErrNotFound), errors.Is(err, os.ErrNotExist):
 		return "", failed("is not found")
-	case errors.As(err, &exit) && exit.ExitCode() < 0:
+	case ended && exit.ExitCode() < 0:
 		return "", failed("was ended by a signal")
-	case errors.As(err, &exit):
+	case ended:
 		return "", failed("failed with exit code %d", exit.ExitCode())
 	case err != nil:
 		return "", failed("cannot be run")

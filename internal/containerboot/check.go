@@ -151,7 +151,7 @@ func checkDaemon(text string) error {
 	}
 
 	for i, argument := range arguments {
-		if reason := ReservedDaemonFlag(argument.Name); reason != "" {
+		if reason := reservedDaemonFlags[argument.Name]; reason != "" {
 			return fmt.Errorf("has --%s, which %s: leave it out", argument.Name, reason)
 		}
 
@@ -189,8 +189,8 @@ type Problem struct {
 	Text    string
 }
 
-// Combinations returns what containerboot refuses in an environment, beside the values of single variables.
-func Combinations(e Environment) []Problem {
+// combinations returns what containerboot refuses in an environment, beside the values of single variables.
+func combinations(e Environment) []Problem {
 	set := func(name string) bool { return e.Get(name) != "" }
 
 	var problems []Problem
@@ -270,7 +270,7 @@ func Fatal(e Environment) []Problem {
 		}
 	}
 
-	problems = append(problems, Combinations(e)...)
+	problems = append(problems, combinations(e)...)
 
 	arguments, err := e.UpArguments()
 	if err != nil {

@@ -25,10 +25,8 @@ var Daemon = Flags{
 	},
 }
 
-// ReservedDaemonFlag says why a flag of tailscaled is not for users: containerboot or the system extension sets it, or it ends
-// tailscaled at once. It returns "" for all others.
-func ReservedDaemonFlag(name string) string { return reservedDaemonFlags[name] }
-
+// reservedDaemonFlags say why a flag of tailscaled is not for users: containerboot or the system extension sets it, or it ends
+// tailscaled at once.
 var reservedDaemonFlags = map[string]string{
 	"cleanup":                    "ends tailscaled at once",
 	"config":                     "replaces the configuration by environment",

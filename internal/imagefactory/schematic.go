@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// TailscaleExtension is the system extension that the patch configures.
-	TailscaleExtension = "siderolabs/tailscale"
+	// tailscaleExtension is the system extension that the patch configures.
+	tailscaleExtension = "siderolabs/tailscale"
 	// EmptyID is the ID of the schematic without any customization: the image that Talos is released with.
 	EmptyID = "376567988ad370138ad8b2698212367b8edcb69b5fd68c80be1f2ec7d603b4ba"
 
@@ -62,7 +62,7 @@ func New(choices Choices) (Schematic, error) {
 	extensions := &made.Customization.SystemExtensions.OfficialExtensions
 	sorted := slices.IsSorted(*extensions)
 
-	for _, text := range slices.Concat(choices.Extensions, []string{TailscaleExtension}) {
+	for _, text := range slices.Concat(choices.Extensions, []string{tailscaleExtension}) {
 		name, err := parseExtension(text)
 		if err != nil {
 			faults = append(faults, err)
@@ -94,13 +94,6 @@ func New(choices Choices) (Schematic, error) {
 	}
 
 	return marshal(made)
-}
-
-// Has reports whether the YAML of a schematic has the tailscale extension.
-func Has(text []byte) (bool, error) {
-	made, err := parse(text)
-
-	return slices.Contains(made.Customization.SystemExtensions.OfficialExtensions, TailscaleExtension), err
 }
 
 // parse reads a schematic as Image Factory does. No text is the empty schematic.

@@ -125,11 +125,6 @@ func (c *change) check(d *Document, path []any) error {
 	return nil
 }
 
-// Changes reports whether anything was asked for.
-func (e *Edit) Changes() bool {
-	return len(e.changes)+len(e.removed)+len(e.added) > 0
-}
-
 // at returns the change of what is at a path, making those above it.
 func (e *Edit) at(d *Document, path []any) *change {
 	c := e.changes[d]

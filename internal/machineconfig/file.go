@@ -42,14 +42,14 @@ type SyntaxError struct{ Line int }
 
 func (e *SyntaxError) Error() string { return fmt.Sprintf("line %d is not YAML", e.Line) }
 
-// ErrEncoding is returned for a text in UTF-16: places are found in UTF-8 alone.
-var ErrEncoding = errors.New("the text is in UTF-16: write it in UTF-8")
+// errEncoding is about a text in UTF-16: places are found in UTF-8 alone.
+var errEncoding = errors.New("the text is in UTF-16: write it in UTF-8")
 
-// Parse reads a text. It fails with a [*SyntaxError], with [ErrEncoding], or with a [*BoundError] for a text that its
-// aliases make too large.
+// Parse reads a text. It fails with a [*SyntaxError], with a [*BoundError] for a text that its aliases make too large, and for
+// one in UTF-16.
 func Parse(text []byte) (*File, error) {
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
-		return nil, ErrEncoding
+		return nil, errEncoding
 	}
 
 	f := &File{text: text, lines: sync.OnceValue(func() *lines { return newLines(text) })}

@@ -8,7 +8,8 @@ import (
 var (
 	ipv4 = netip.MustParsePrefix("100.64.0.0/10")
 	ipv6 = netip.MustParsePrefix("fd7a:115c:a1e0::/48")
-	via  = netip.MustParsePrefix("fd7a:115c:a1e0:b1a::/64")
+	// via are IPv6 addresses that stand for IPv4 subnets behind subnet routers (4via6): routes, and not addresses of devices.
+	via = netip.MustParsePrefix("fd7a:115c:a1e0:b1a::/64")
 
 	magicDNS4 = netip.MustParseAddr("100.100.100.100")
 	magicDNS6 = netip.MustParseAddr("fd7a:115c:a1e0::53")
@@ -17,15 +18,11 @@ var (
 // IPv4 is the range that the IPv4 addresses of devices come from. Carriers use it too, for NAT of their own.
 func IPv4() netip.Prefix { return ipv4 }
 
-// IPv6 is the range that the IPv6 addresses of devices come from. [FourViaSix] lies in it.
+// IPv6 is the range that the IPv6 addresses of devices come from. 4via6 lies in it: see [ParseVia].
 func IPv6() netip.Prefix { return ipv6 }
 
 // Ranges are [IPv4] and [IPv6].
 func Ranges() []netip.Prefix { return []netip.Prefix{ipv4, ipv6} }
-
-// FourViaSix is the range of IPv6 addresses that stand for IPv4 subnets behind subnet routers (4via6): routes, and not
-// addresses of devices.
-func FourViaSix() netip.Prefix { return via }
 
 // MagicDNS4 is where tailscaled answers for names, on a machine that has an IPv4 address of a tailnet.
 func MagicDNS4() netip.Addr { return magicDNS4 }
@@ -45,11 +42,6 @@ func Contains(address netip.Addr) bool {
 	address = address.Unmap().WithZone("")
 
 	return ipv4.Contains(address) || ipv6.Contains(address)
-}
-
-// IsDevice reports whether an address can be that of a device: one that [Contains] has, and neither MagicDNS nor 4via6.
-func IsDevice(address netip.Addr) bool {
-	return Contains(address) && !IsMagicDNS(address) && !via.Contains(address.WithZone(""))
 }
 
 // ParseVia takes a 4via6 address apart: the number of the site, and the IPv4 address in it. ok is false for any other.

@@ -11,24 +11,23 @@ import (
 
 func TestRanges(t *testing.T) {
 	for _, test := range []struct {
-		address                        string
-		contains, device, magic, route bool
+		address                string
+		contains, magic, route bool
 	}{
-		{"100.64.0.0", true, true, false, false},
-		{"100.127.255.255", true, true, false, false},
-		{"::ffff:100.82.13.87", true, true, false, false},
-		{"fd7a:115c:a1e0::1%tailscale0", true, true, false, false},
-		{"100.100.100.100", true, false, true, false},
-		{"fd7a:115c:a1e0::53", true, false, true, false},
-		{"fd7a:115c:a1e0:b1a:0:7:a00:1", true, false, false, true},
-		{"100.63.255.255", false, false, false, false},
-		{"100.128.0.0", false, false, false, false},
-		{"fd7a:115c:a1e1::1", false, false, false, false},
-		{"10.0.0.1", false, false, false, false},
+		{"100.64.0.0", true, false, false},
+		{"100.127.255.255", true, false, false},
+		{"::ffff:100.82.13.87", true, false, false},
+		{"fd7a:115c:a1e0::1%tailscale0", true, false, false},
+		{"100.100.100.100", true, true, false},
+		{"fd7a:115c:a1e0::53", true, true, false},
+		{"fd7a:115c:a1e0:b1a:0:7:a00:1", true, false, true},
+		{"100.63.255.255", false, false, false},
+		{"100.128.0.0", false, false, false},
+		{"fd7a:115c:a1e1::1", false, false, false},
+		{"10.0.0.1", false, false, false},
 	} {
 		address := netip.MustParseAddr(test.address)
 		assert.Equal(t, test.contains, tailaddr.Contains(address), test.address)
-		assert.Equal(t, test.device, tailaddr.IsDevice(address), test.address)
 		assert.Equal(t, test.magic, tailaddr.IsMagicDNS(address), test.address)
 
 		_, _, ok := tailaddr.ParseVia(address)

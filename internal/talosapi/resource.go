@@ -84,8 +84,12 @@ func IsAbsent(err error) bool {
 
 // Unwrap returns the gRPC error inside of err.
 func Unwrap(err error) error {
-	var failure interface{ GRPCStatus() *status.Status }
-	if errors.As(err, &failure) {
+	type grpcError interface {
+		error
+		GRPCStatus() *status.Status
+	}
+
+	if failure, ok := errors.AsType[grpcError](err); ok {
 		return failure.GRPCStatus().Err()
 	}
 

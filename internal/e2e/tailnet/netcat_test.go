@@ -42,8 +42,7 @@ func netcat(arguments []string, stderr io.Writer) int {
 		return 0
 	}
 
-	var unknown *net.DNSError
-	if errors.As(err, &unknown) {
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
 		fmt.Fprintf(stderr, "nc: bad address '%s'\n", rest[0])
 
 		return 1

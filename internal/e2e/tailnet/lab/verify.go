@@ -42,8 +42,7 @@ func Verify(t testing.TB, place *Namespace, wantCode int, arguments ...string) R
 
 	code := 0
 
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
 		code = exit.ExitCode()
 	} else if err != nil {
 		t.Fatal(err)
