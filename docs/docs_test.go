@@ -109,7 +109,7 @@ func buildProgram(t *testing.T) string {
 }
 
 // block is a command block, with what stands before it where it is run on nodes, or not to be run, and why.
-var block = regexp.MustCompile("(?m)^(<!-- (?:not run: [^\n]*|run on nodes) -->\n)?```sh\n((?s:.*?))\n```$")
+var block = regexp.MustCompile("(?m)^(<!-- (?:not run: [^\n]*|run on nodes|run where a node was rebuilt) -->\n)?```sh\n((?s:.*?))\n```$")
 
 // commandPath is where the commands of blocks are found: the program, what stands in for others, and what the machine has.
 func commandPath(t *testing.T) string {

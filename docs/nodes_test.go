@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
@@ -15,6 +16,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
@@ -42,7 +44,8 @@ func TestCommandsOnNodes(t *testing.T) {
 				t.Parallel()
 
 				folder := t.TempDir()
-				environment := append(startNodes(t), "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
+				environment, _ := startNodes(t)
+				environment = append(environment, "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
 
 				shell := func(commands string) {
 					shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", commands)
@@ -73,8 +76,80 @@ func TestCommandsOnNodes(t *testing.T) {
 	assert.Positive(t, ran)
 }
 
+// whereRebuilt marks the blocks of which each line is run by itself, where the device of lab-worker-1 is left over of a node that
+// is to join anew, and a key of nobody.
+const whereRebuilt = "<!-- run where a node was rebuilt -->"
+
+// A command about what is left over does it, or shows it and asks for --yes, as its comment says.
+func TestCommandsOnWhatIsLeftOver(t *testing.T) {
+	t.Parallel()
+
+	path := commandPath(t)
+	ran := 0
+
+	for name, text := range documents(t) {
+		for _, match := range block.FindAllStringSubmatch(text, -1) {
+			if strings.TrimSpace(match[1]) != whereRebuilt {
+				continue
+			}
+
+			for line := range strings.Lines(match[2]) {
+				ran++
+
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+
+					folder := t.TempDir()
+					require.NoError(t, os.CopyFS(folder, os.DirFS("testdata/files")))
+
+					environment, tailnet := startNodes(t)
+					leaveOver(t, tailnet)
+
+					shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", line)
+					shell.Dir, shell.Env = folder, append(environment, "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
+					output, _ := shell.CombinedOutput()
+
+					const usage = 2
+
+					if strings.Contains(line, "--yes removes it") || strings.Contains(line, "--yes revokes them") {
+						assert.Equal(t, usage, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
+						assert.Contains(t, string(output), ": --yes re", line)
+					} else {
+						assert.Zero(t, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
+					}
+				})
+			}
+		}
+	}
+
+	assert.Positive(t, ran)
+}
+
+// leaveOver leaves the device of a node over that has been off for hours, and a key that was made two hours ago.
+func leaveOver(t *testing.T, server *tailnettest.Server) {
+	t.Helper()
+
+	minter, err := mint.FromEnv(server.LookupEnv(server.AddAPIToken()))
+	require.NoError(t, err)
+
+	const long, ago = 24 * time.Hour, 2 * time.Hour
+
+	lease, err := minter.Lease(t.Context(), mint.Options{Tags: []string{"tag:k8s"}, Expiry: long})
+	require.NoError(t, err)
+
+	device, err := server.Register(lease.Key().Reveal(), "lab-worker-1")
+	require.NoError(t, err)
+
+	server.SetDevice(device.ID, func(device *tailnettest.Device) { device.LastSeen = time.Now().Add(-ago) })
+
+	_, err = minter.Lease(t.Context(), mint.Options{Tags: []string{"tag:k8s"}, Expiry: long})
+	require.NoError(t, err)
+
+	server.SetClockSkew(ago)
+}
+
 // startNodes starts two nodes and a tailnet that they can join, and returns an environment that leads to both.
-func startNodes(t *testing.T) []string {
+func startNodes(t *testing.T) ([]string, *tailnettest.Server) {
 	t.Helper()
 
 	cluster, err := talostest.Start()
@@ -115,5 +190,5 @@ func startNodes(t *testing.T) []string {
 	path := filepath.Join(t.TempDir(), "talosconfig")
 	require.NoError(t, os.WriteFile(path, talosconfig, 0o600))
 
-	return append(tailnet.Environ(tailnet.AddAPIToken()), "TALOSCONFIG="+path)
+	return append(tailnet.Environ(tailnet.AddAPIToken()), "TALOSCONFIG="+path), tailnet
 }
