@@ -27,7 +27,8 @@ type PlanOptions struct {
 	Only []string
 	// NeedsAddress refuses nodes without one.
 	NeedsAddress bool
-	// ReadFile reads the files that settings name, as [patch.WithReadFile] says. Default: that of package patch.
+	// ReadFile reads the files that settings name, as [patch.WithReadFile] says, and the machine configs of nodes that wait for
+	// one. Default: that of package patch, and as much as a machine config may have.
 	ReadFile func(name string) ([]byte, error)
 }
 
@@ -205,7 +206,12 @@ func (p *Plan) Config(ctx context.Context, i int) ([]byte, error) {
 		return nil, fmt.Errorf("node %s has no machine config to be installed with: write config: FILE at the node", node.Name)
 	}
 
-	text, err := ctxio.ReadFile(ctx, p.file.relative(node.Config), ctxio.MaxInput)
+	read := p.read
+	if read == nil {
+		read = func(name string) ([]byte, error) { return ctxio.ReadFile(ctx, name, ctxio.MaxInput) }
+	}
+
+	text, err := read(p.file.relative(node.Config))
 	if err != nil {
 		return nil, fmt.Errorf("node %s: config: %w", node.Name, err)
 	}

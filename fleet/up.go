@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -52,6 +53,9 @@ type Up struct {
 	// MoveNodeIP lets the address change by which Kubernetes knows a node.
 	MoveNodeIP bool
 
+	// BeforeAny, if set, is given what would be done about all nodes before anything is sent to any of them. Its error ends the
+	// run. Nodes that were found as wanted are not looked at again.
+	BeforeAny func(planned *Report) error
 	// BeforeLogin, if set, is asked before anything is sent to a node that is to join or to log in again, also in a dry run.
 	// Its error, a [Refusal] or another, leaves the node as it is; its notes are told with the plan.
 	BeforeLogin func(ctx context.Context, node int, action Action) (notes []string, err error)
@@ -137,7 +141,7 @@ func (r *Report) Sent() (configs, keys int) {
 }
 
 // Run brings up the nodes of the plan: control planes one after another, then workers. It fails where no node could be
-// asked at all; what becomes of each node is in the report. When ctx ends, nodes that are being brought up are left as they
+// asked at all, or BeforeAny did; what becomes of each node is in the report. When ctx ends, nodes that are being brought up are left as they
 // were or as they are to be, their keys are taken back, and no further one is begun.
 func (u *Up) Run(ctx context.Context, plan *Plan) (*Report, error) {
 	api, err := talosapi.Connect(ctx, talosapi.Connection(u.Connection))
@@ -147,10 +151,28 @@ func (u *Up) Run(ctx context.Context, plan *Plan) (*Report, error) {
 
 	defer func() { _ = api.Close() }() // nothing is lost with it
 
-	r := &rollout{up: u.withDefaults(), plan: plan, api: api, report: &Report{Nodes: make([]NodeReport, plan.Len())}}
+	up := u.withDefaults()
+	planned := &Report{}
+
+	if up.BeforeAny != nil && !up.DryRun {
+		foreseen := *up
+		foreseen.DryRun, foreseen.OnStage, foreseen.OnNode = true, nil, nil
+		planned = foreseen.rollOut(ctx, plan, api, planned)
+
+		if err := cmp.Or(context.Cause(ctx), up.BeforeAny(planned)); err != nil {
+			return nil, err
+		}
+	}
+
+	return up.rollOut(ctx, plan, api, planned), context.Cause(ctx)
+}
+
+// rollOut is one run over all nodes. Of those that were looked at for it, planned tells; it may be empty.
+func (u *Up) rollOut(ctx context.Context, plan *Plan, api *talosapi.Client, planned *Report) *Report {
+	r := &rollout{up: u, plan: plan, api: api, planned: planned, report: &Report{Nodes: make([]NodeReport, plan.Len())}}
 	r.run(ctx)
 
-	return r.report, context.Cause(ctx)
+	return r.report
 }
 
 func (u *Up) withDefaults() *Up {
@@ -177,10 +199,11 @@ func (u *Up) withDefaults() *Up {
 
 // rollout is one run over all nodes.
 type rollout struct {
-	up     *Up
-	plan   *Plan
-	api    *talosapi.Client
-	report *Report
+	up      *Up
+	plan    *Plan
+	api     *talosapi.Client
+	planned *Report
+	report  *Report
 
 	guard   sync.Mutex
 	stopped bool
@@ -228,7 +251,11 @@ func (r *rollout) node(ctx context.Context, i int) {
 
 	report := NodeReport{Node: node.Name, Address: node.Address, Role: r.plan.Role(i), Outcome: OutcomeNotBegun}
 
-	if !stopped {
+	switch {
+	case stopped:
+	case len(r.planned.Nodes) > 0 && r.planned.Nodes[i].Outcome == OutcomeAsWanted:
+		report = r.planned.Nodes[i]
+	default:
 		c := &converge{up: r.up, plan: r.plan, index: i, node: node, api: r.api, stage: r.stage, report: &report}
 		began := time.Now()
 		c.run(ctx)

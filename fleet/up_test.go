@@ -627,3 +627,40 @@ func TestUpUnset(t *testing.T) {
 	report = u.run(t, upFile+"  a: {address: 192.168.1.10, advertiseRoutes: [10.5.0.0/16], unset: [TS_ROUTES]}\n")
 	assert.Equal(t, fleet.CodeConfig, report.Nodes[0].Code)
 }
+
+// What would be done is told before anything is sent, and a node that is as wanted is not looked at again.
+func TestUpBeforeAny(t *testing.T) {
+	t.Parallel()
+
+	u := newUpTest(t)
+	joins := u.live(t, &talostest.Live{Address: "192.168.1.10", TailnetAddress: "100.64.0.10"}, configOf(t, machinetype.TypeWorker), false)
+	u.live(t, &talostest.Live{Address: "192.168.1.11", TailnetAddress: "100.64.0.11"}, configOf(t, machinetype.TypeWorker), false)
+
+	u.run(t, upFile+"  b: {address: 192.168.1.11}\n")
+
+	text := upFile + "  a: {address: 192.168.1.10}\n  b: {address: 192.168.1.11}\n"
+	refused := errors.New("not these")
+
+	u.up.BeforeAny = func(planned *fleet.Report) error {
+		assert.Equal(t, []fleet.Action{fleet.ActionJoin, fleet.ActionNone}, []fleet.Action{planned.Nodes[0].Action, planned.Nodes[1].Action})
+
+		return refused
+	}
+
+	_, err := u.runIn(t.Context(), t, text)
+	require.ErrorIs(t, err, refused)
+	assert.Empty(t, joins.Applied())
+
+	var told []string
+
+	u.up.OnNode = func(node fleet.NodeReport) { told = append(told, node.Node) }
+	u.up.BeforeAny = func(*fleet.Report) error {
+		u.cluster.SetDown("192.168.1.11", true)
+
+		return nil
+	}
+
+	report := u.run(t, text)
+	assert.Equal(t, []fleet.Outcome{fleet.OutcomeDone, fleet.OutcomeAsWanted}, []fleet.Outcome{report.Nodes[0].Outcome, report.Nodes[1].Outcome})
+	assert.ElementsMatch(t, []string{"a", "b"}, told)
+}

@@ -23,7 +23,7 @@ type program struct {
 	stdin       io.Reader
 	stdout      io.Writer
 	stderr      io.Writer
-	// readFile reads the files that settings name.
+	// readFile reads the files that settings and bridge files name.
 	readFile   func(name string) ([]byte, error)
 	interrupts interrupts
 

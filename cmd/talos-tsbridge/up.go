@@ -123,13 +123,13 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		return err
 	}
 
-	if err := p.checkJoining(ctx, flags, plan); err != nil {
-		return err
-	}
-
 	progress := p.newUpProgress(flags)
 	run := flags.run(plan)
 	run.OnStage, run.OnNode = progress.stage, progress.node
+
+	if single := plan.checkSingle(); single != nil {
+		run.BeforeAny = func(planned *fleet.Report) error { return checkJoining(planned, single) }
+	}
 
 	run.BeforeLogin = p.newLoginCheck(ctx, flags, plan).beforeLogin
 
@@ -146,6 +146,10 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	report, err := run.Run(ctx, plan.Plan)
 
 	progress.end()
+
+	if _, ofUsage := errors.AsType[usageError](err); ofUsage {
+		return err
+	}
 
 	if report == nil {
 		return exitError{err, exitUnseen}
@@ -244,24 +248,12 @@ func namesOf(file *fleet.File, nodes []string) (names, unknown []string) {
 	return names, unknown
 }
 
-// checkJoining refuses, before anything is sent, a run in which a key that serves one node would have to serve several.
-func (p *program) checkJoining(ctx context.Context, flags *upFlags, plan *fleetPlan) error {
-	single := plan.checkSingle()
-	if single == nil || flags.dryRun {
-		return nil
-	}
-
-	look := flags.run(plan)
-	look.DryRun = true
-
-	report, err := look.Run(ctx, plan.Plan)
-	if err != nil {
-		return exitError{err, exitUnseen}
-	}
-
+// checkJoining refuses, before anything is sent, a run in which a key that serves one node would have to serve several: single
+// says so.
+func checkJoining(planned *fleet.Report, single error) error {
 	joining := 0
 
-	for _, node := range report.Nodes {
+	for _, node := range planned.Nodes {
 		if node.Action == fleet.ActionJoin || node.Action == fleet.ActionInstall {
 			joining++
 		}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/siderolabs/go-pointer"
@@ -62,6 +63,8 @@ type deviceCheck struct {
 	plan    *fleetPlan
 	client  *tailnet.Client
 	devices []tailnet.Device
+	// expected are what each node's patch makes of its device; each patch is made when it is first needed.
+	expected []func() devices.Expected
 }
 
 // newDeviceCheck asks the tailnet for its devices.
@@ -71,7 +74,10 @@ func (p *program) newDeviceCheck(ctx context.Context, flags *upFlags, plan *flee
 		return nil, err
 	}
 
-	c := &deviceCheck{plan: plan, client: client}
+	c := &deviceCheck{plan: plan, client: client, expected: make([]func() devices.Expected, plan.Len())}
+	for i := range c.expected {
+		c.expected[i] = sync.OnceValue(func() devices.Expected { return expectedOf(plan, i) })
+	}
 
 	return c, c.look(ctx)
 }
@@ -95,7 +101,7 @@ func (c *deviceCheck) lacks(_ context.Context, node int, addresses []netip.Addr)
 
 	var lacks []string
 
-	device, expected := c.devices[own], expectedOf(c.plan, node, "", addresses)
+	device, expected := c.devices[own], c.expected[node]()
 
 	for _, tag := range expected.Tags {
 		if !slices.Contains(device.Tags, tag) {
@@ -117,8 +123,10 @@ func (c *deviceCheck) findings(report *fleet.Report) []verify.Finding {
 	var joined []devices.Expected
 
 	for i, node := range report.Nodes {
-		if hostname := pointer.SafeDeref(c.plan.Settings(i).Hostname); len(node.TailnetAddresses) > 0 {
-			joined = append(joined, expectedOf(c.plan, i, cmp.Or(hostname, node.Node), node.TailnetAddresses))
+		if len(node.TailnetAddresses) > 0 {
+			expected := c.expected[i]()
+			expected.Addresses = node.TailnetAddresses
+			joined = append(joined, expected)
 		}
 	}
 
@@ -177,9 +185,9 @@ func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, 
 	}
 }
 
-// expectedOf is the device that a node of the plan should be.
-func expectedOf(plan *fleetPlan, i int, hostname string, addresses []netip.Addr) devices.Expected {
-	expected := devices.Expected{Name: hostname, Addresses: addresses}
+// expectedOf is the device that a node of the plan should be, whichever addresses it has.
+func expectedOf(plan *fleetPlan, i int) devices.Expected {
+	expected := devices.Expected{Name: cmp.Or(pointer.SafeDeref(plan.Settings(i).Hostname), plan.Node(i).Name)}
 
 	made, err := plan.Patch(i, authkey.Key{})
 	if err != nil {
