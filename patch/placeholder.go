@@ -71,15 +71,8 @@ func (c *composer) placeholders(option string, list []string) (others, texts []s
 }
 
 // writeTemplates gives all texts with a template in them a style that writes the template letter by letter, whatever quotes are in it.
-// One of letters, digits and dashes is written so in any style, and needs no tree.
 func writeTemplates(templates []string) func(*yaml.Node) error {
-	isWord := func(template string) bool {
-		return !strings.ContainsFunc(template, func(r rune) bool {
-			return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
-		})
-	}
-
-	if templates = slices.DeleteFunc(slices.Clone(templates), isWord); len(templates) == 0 {
+	if len(templates) == 0 {
 		return nil
 	}
 
@@ -94,13 +87,23 @@ func writeTemplates(templates []string) func(*yaml.Node) error {
 	}
 }
 
-// templates are the texts that the written patch has to hold as they were given.
+// templates are the texts that the written patch has to hold as they were given. A key that is a word is none of them: it is written
+// so in any style, and needs no tree.
 func (p *Patch) templates(redacted bool) []string {
-	if p.options.AuthKey.Kind() != authkey.KindPlaceholder {
-		return p.options.placeholders
+	if p.options.AuthKey.Kind() == authkey.KindPlaceholder {
+		if key := (service{key: p.options.AuthKey}).secret(redacted); !isWord(key) {
+			return append(slices.Clone(p.options.placeholders), key)
+		}
 	}
 
-	return append(slices.Clone(p.options.placeholders), service{key: p.options.AuthKey}.secret(redacted))
+	return p.options.placeholders
+}
+
+// isWord reports whether a text is of letters, digits, dashes and underscores alone.
+func isWord(text string) bool {
+	return !strings.ContainsFunc(text, func(r rune) bool {
+		return r != '-' && r != '_' && (r < '0' || r > '9') && (r < 'a' || r > 'z') && (r < 'A' || r > 'Z')
+	})
 }
 
 // addressTemplate stands for an address where the type can hold nothing else: the unspecified address with the text as its zone,

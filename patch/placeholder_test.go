@@ -19,6 +19,18 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
+// A placeholder that is a word is written as one wherever it may stand, also where a document takes addresses alone.
+func TestWordPlaceholders(t *testing.T) {
+	t.Parallel()
+
+	for _, option := range settingsWith("placeholder:WORD") {
+		made, err := patch.New(option, patch.WithRole("controlplane"), patch.WithContract(coreconfig.TalosVersion1_13))
+		require.NoError(t, err)
+		assert.Regexp(t, `[^%]\bWORD\b`, string(textOf(t, made)))
+		assert.NotContains(t, string(textOf(t, made)), "%WORD")
+	}
+}
+
 // Text that another tool replaces stands where it is given, unchecked; a machine config that is in use takes none.
 func TestPlaceholders(t *testing.T) {
 	t.Parallel()
