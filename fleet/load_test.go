@@ -1,6 +1,7 @@
 package fleet_test
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -174,4 +175,19 @@ nodes:
 	}
 
 	assert.Equal(t, [][]string{{"a"}, {"a", "b"}}, told, "%v", plan.Notes())
+}
+
+// A note on thousands of nodes names a few.
+func TestPlanNoteOnMany(t *testing.T) {
+	t.Parallel()
+
+	file, err := fleet.Parse("bridge.yaml", bytes.ReplaceAll(manyNodes(1000), []byte("role:"), []byte("advertiseRoutes: [10.55.0.0/16], role:")))
+	require.NoError(t, err)
+
+	plan, err := file.Plan(fleet.PlanOptions{})
+	require.NoError(t, err)
+	require.Len(t, plan.Notes(), 1)
+	assert.Len(t, plan.Notes()[0].Nodes, 1000)
+	assert.Less(t, len(plan.Notes()[0].Text), 300)
+	assert.Contains(t, plan.Notes()[0].Text, "and 995 more")
 }

@@ -39,7 +39,7 @@ type Plan struct {
 	unset   []string
 	read    func(name string) ([]byte, error)
 	nodes   []*Node
-	patches []*patch.Patch
+	patches []planned
 	notes   []Note
 	places  map[string]int // of notes by their texts
 }
@@ -59,8 +59,9 @@ func (f *File) Plan(options PlanOptions) (*Plan, error) {
 
 	faults := p.choose(options)
 
-	p.patches = make([]*patch.Patch, len(p.nodes))
+	p.patches = make([]planned, len(p.nodes))
 	failed := make([]error, len(p.nodes))
+	shared := p.shared()
 
 	var group errgroup.Group
 
@@ -68,7 +69,7 @@ func (f *File) Plan(options PlanOptions) (*Plan, error) {
 
 	for i := range p.nodes {
 		group.Go(func() error {
-			p.patches[i], failed[i] = p.make(i)
+			p.patches[i], failed[i] = p.check(i, shared)
 
 			return nil
 		})
@@ -117,24 +118,6 @@ func (p *Plan) choose(options PlanOptions) Faults {
 	}
 
 	return faults
-}
-
-// planKey stands for the keys of the nodes while a plan is checked.
-const planKey = "planned-no-key-yet"
-
-func (p *Plan) make(i int) (*patch.Patch, error) {
-	settings := p.Settings(i)
-
-	if source, err := authkey.ParseSource(p.Key(i).Source); err != nil || !source.IsNone() {
-		key, err := authkey.Placeholder(planKey)
-		if err != nil {
-			return nil, err
-		}
-
-		settings.AuthKey = key
-	}
-
-	return patch.New(patch.WithSettings(settings), patch.WithReadFile(p.read))
 }
 
 // Settings returns the settings of a node: those of the file, its own over them, and those of the plan over these. They
@@ -190,7 +173,7 @@ func (p *Plan) Role(i int) string {
 // Patch returns the patch of a node with a key, which may be none.
 func (p *Plan) Patch(i int, key authkey.Key) (*patch.Patch, error) {
 	if !key.IsZero() {
-		return p.patches[i].WithKey(key)
+		return p.patches[i].forNode(p.nodes[i], key)
 	}
 
 	settings := p.Settings(i)

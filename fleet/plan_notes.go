@@ -67,8 +67,8 @@ func (p *Plan) noteOnRoutes() {
 	for _, node := range p.nodes {
 		for _, routes := range node.Settings.AdvertiseRoutes {
 			for route := range strings.SplitSeq(routes, ",") {
-				if !slices.Contains(by[route], node.Name) {
-					by[route] = append(by[route], node.Name)
+				if names := by[route]; len(names) == 0 || names[len(names)-1] != node.Name {
+					by[route] = append(names, node.Name)
 				}
 			}
 		}
@@ -86,6 +86,17 @@ func (p *Plan) noteOnRoutes() {
 
 	for _, route := range twice {
 		p.note(fmt.Sprintf("route %s is advertised by %s: the tailnet uses one of them at a time, and another when that is offline; leave it out where that is not meant",
-			route, strings.Join(by[route], ", ")), by[route]...)
+			route, some(by[route])), by[route]...)
 	}
+}
+
+// some names the first of many nodes.
+func some(names []string) string {
+	const most = 5
+
+	if len(names) <= most+1 {
+		return strings.Join(names, ", ")
+	}
+
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

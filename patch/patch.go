@@ -11,7 +11,6 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/merge"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/document"
 )
@@ -28,6 +27,9 @@ type Patch struct {
 	features []feature
 	replace  bool
 	notes    notes
+	// form is what it shares with those of other hostnames, and isNamed tells that it is one of these.
+	form    *form
+	isNamed bool
 }
 
 // New checks the options and makes a patch of them. Its error is a [Faults], all that is wrong with them at once, and
@@ -40,33 +42,6 @@ func New(opts ...Option) (*Patch, error) {
 	}
 
 	return newPatch(o)
-}
-
-// WithKey returns the same patch with another key: so that everything can be checked before a key is made, and several
-// nodes can have one each.
-func (p *Patch) WithKey(key authkey.Key) (*Patch, error) {
-	if p.options == nil {
-		return nil, errZero
-	}
-
-	o := *p.options
-	before := o.AuthKey
-	o.AuthKey = key
-
-	// what is checked depends on the kind of the key alone: where that leaves it as it was, nothing needs to be checked again
-	if isOrdinary(before) && isOrdinary(key) {
-		same := *p
-		same.options, same.features = &o, withKey(p.features, key)
-
-		return &same, nil
-	}
-
-	return newPatch(&o)
-}
-
-// isOrdinary reports whether a key is one that nothing depends on but its presence.
-func isOrdinary(key authkey.Key) bool {
-	return key.Kind() == authkey.KindAuth || key.Kind() == authkey.KindPlaceholder
 }
 
 var errZero = errors.New("the zero patch is none: make one with patch.New")
@@ -86,7 +61,7 @@ func newPatch(o *options) (*Patch, error) {
 		return nil, d.faults
 	}
 
-	return &Patch{options: o, contract: o.contract, role: o.role, features: made, replace: o.replace, notes: d.notes}, nil
+	return &Patch{options: o, contract: o.contract, role: o.role, features: made, replace: o.replace, notes: d.notes, form: &form{}}, nil
 }
 
 // Contract returns the version contract that the patch is for.
@@ -115,12 +90,26 @@ func (p *Patch) Redacted() ([]byte, error) {
 }
 
 func (p *Patch) encode(redacted bool) ([]byte, error) {
+	var lines []string
+	if p.isNamed && !redacted {
+		lines = p.formLines()
+	}
+
+	if text := p.form.fill(lines); text != nil {
+		return text, nil
+	}
+
 	documents, err := p.documents(redacted)
 	if err != nil {
 		return nil, err
 	}
 
-	return document.Encode(p.deletions(), documents, writeTemplates(p.templates(redacted)))
+	text, err := document.Encode(p.deletions(), documents, writeTemplates(p.templates(redacted)))
+	if err == nil {
+		p.form.learn(string(text), lines)
+	}
+
+	return text, err
 }
 
 // documents returns the documents of all features: the v1alpha1 config first, of which each may have a part.

@@ -44,20 +44,6 @@ type service struct {
 
 var _ feature = service{}
 
-// withKey returns features with another key in the service.
-func withKey(features []feature, key authkey.Key) []feature {
-	same := slices.Clone(features)
-
-	for i, f := range same {
-		if s, ok := f.(service); ok {
-			s.key = key
-			same[i] = s
-		}
-	}
-
-	return same
-}
-
 func (s service) documents(_ *coreconfig.VersionContract, redacted bool) []config.Document {
 	return []config.Document{s.document(redacted)}
 }

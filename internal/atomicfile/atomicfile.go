@@ -26,23 +26,9 @@ func WriteUnsynced(path string, data []byte, permissions fs.FileMode) error {
 }
 
 func write(path string, data []byte, permissions fs.FileMode, synced bool) error {
-	target, err := filepath.EvalSymlinks(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		target, err = path, nil
-	}
-
+	target, err := writable(path)
 	if err != nil {
 		return err
-	}
-
-	switch info, err := os.Stat(target); {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
-		return err
-	default:
-		if err := mustBeRegular(path, info); err != nil {
-			return err
-		}
 	}
 
 	file, err := create(target, data, synced, func(file *os.File) error { return file.Chmod(permissions) })
@@ -50,11 +36,28 @@ func write(path string, data []byte, permissions fs.FileMode, synced bool) error
 		return err
 	}
 
-	if err := rename(file, target, synced); err != nil || !synced {
-		return err
+	return rename(file, target, synced)
+}
+
+// writable returns the file that path leads to, which is there and regular or not there.
+func writable(path string) (target string, err error) {
+	target = path
+
+	info, err := os.Lstat(path)
+	if err == nil && info.Mode().Type() == fs.ModeSymlink {
+		if target, err = filepath.EvalSymlinks(path); err == nil {
+			info, err = os.Stat(target)
+		}
 	}
 
-	return nil
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return path, nil // a link that leads nowhere is replaced
+	case err != nil:
+		return "", err
+	}
+
+	return target, mustBeRegular(path, info)
 }
 
 func mustBeRegular(path string, info fs.FileInfo) error {
