@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"maps"
 	"strings"
@@ -115,8 +116,8 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 			c.report.Says = append(c.report.Says, "keeps what its config says for "+strings.Join(fields, ", ")+", which the file does not: unset takes it out")
 		}
 
-		if decided.action == ActionJoin || decided.action == ActionLogin {
-			if err := c.beforeLogin(ctx, decided.action); err != nil {
+		if login := loginOf(state, decided); decided.action == ActionJoin || decided.action == ActionLogin || login.Hostname != "" {
+			if err := c.beforeLogin(ctx, login); err != nil {
 				return err
 			}
 		}
@@ -181,12 +182,13 @@ func (c *converge) askDevice(ctx context.Context, state *talosapi.State, decided
 }
 
 // beforeLogin asks whether the node may log in.
-func (c *converge) beforeLogin(ctx context.Context, action Action) error {
+func (c *converge) beforeLogin(ctx context.Context, login Login) error {
 	if c.up.BeforeLogin == nil {
 		return nil
 	}
 
-	notes, err := c.up.BeforeLogin(ctx, c.index, action)
+	login.Node = c.index
+	notes, err := c.up.BeforeLogin(ctx, login)
 	c.report.Says = append(c.report.Says, notes...)
 
 	if err != nil {
@@ -194,6 +196,29 @@ func (c *converge) beforeLogin(ctx context.Context, action Action) error {
 	}
 
 	return err
+}
+
+// loginOf says what a decision makes of a node in the tailnet. One that is there keeps its name unless its config changes it.
+func loginOf(state *talosapi.State, decided *decision) Login {
+	login := Login{Action: decided.action, Addresses: state.TailnetAddresses}
+	hostname := cmp.Or(hostnameIn(decided.desired.inFinal), state.Hostname)
+
+	if decided.action == ActionJoin || hostname != cmp.Or(hostnameIn(decided.desired.environment(state.Active)), state.Hostname) {
+		login.Hostname = hostname
+	}
+
+	return login
+}
+
+// hostnameIn returns the name that the variables of the service give the node, "" where they leave it its own.
+func hostnameIn(environment map[string]string) string {
+	for argument := range strings.FieldsSeq(environment["TS_EXTRA_ARGS"]) {
+		if name, ok := strings.CutPrefix("-"+strings.TrimLeft(argument, "-"), "-hostname="); ok {
+			return name
+		}
+	}
+
+	return environment["TS_HOSTNAME"]
 }
 
 // settled gives a service that has just been started the time to come to the tailnet by itself: a node that boots needs no

@@ -41,7 +41,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, refused
 	}
 
-	if err := c.beforeLogin(ctx, ActionInstall); err != nil {
+	if err := c.beforeLogin(ctx, Login{Action: ActionInstall, Hostname: hostnameIn(desired.inFinal)}); err != nil {
 		return nil, err
 	}
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -163,6 +164,10 @@ nodes:
   b: {address: 192.168.1.11, advertiseRoutes: [10.56.0.0/16, 10.55.0.0/16]}
   c: {address: c.lan, nodeIPSubnets: [192.168.3.0/24]}
   d: {address: 192.168.2.11, nodeIPSubnets: ["placeholder:{{ .Node.Data.lan }}"]}
+  e: {address: 192.168.1.200, nodeIPSubnets: [192.168.1.0/24, "!192.168.1.200"], advertiseRoutes: [192.168.1.0/24]}
+  f: {address: "2001:db8::1", nodeIPSubnets: [192.168.1.0/24, "2001:db8::/64"], advertiseRoutes: ["10.0.0.0/8, 192.168.1.7/24"]}
+  g: {address: 127.0.0.1, nodeIPSubnets: ["192.168.1.10"]}
+  h: {address: 192.168.1.10, nodeIPSubnets: ["192.168.1.10/32"]}
 `))
 	require.NoError(t, err)
 
@@ -170,11 +175,14 @@ nodes:
 	require.NoError(t, err)
 
 	var told [][]string
+
 	for _, note := range plan.Notes() {
-		told = append(told, note.Nodes)
+		if strings.Contains(note.Text, "in none of the node IP subnets") || strings.Contains(note.Text, "one of them at a time") {
+			told = append(told, note.Nodes)
+		}
 	}
 
-	assert.Equal(t, [][]string{{"a"}, {"a", "b"}}, told, "%v", plan.Notes())
+	assert.Equal(t, [][]string{{"a"}, {"e"}, {"a", "b"}, {"e", "f"}}, told, "%v", plan.Notes())
 }
 
 // A note on thousands of nodes names a few.

@@ -5,6 +5,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
 )
 
 // collectNotes puts the notes of all patches together, each once with the nodes that it is about.
@@ -38,23 +40,28 @@ func (p *Plan) note(text string, nodes ...string) {
 
 // noteOnAddresses tells of nodes whose own address is not one that Kubernetes is to know them by.
 func (p *Plan) noteOnAddresses() {
+	checked := map[string][]string{} // lists as they are written, by what the file has
+
 	for i, node := range p.nodes {
 		address, err := netip.ParseAddr(node.Address)
-		if err != nil {
+		if err != nil || address.IsLoopback() { // one that is forwarded is none of the node's
 			continue
 		}
 
-		subnets := p.Settings(i).NodeIPSubnets
-		inside := len(subnets) == 0
-
-		for _, text := range subnets {
-			subnet, err := netip.ParsePrefix(text)
-			isUnknown := strings.HasPrefix(text, "placeholder:")
-			inside = inside || isUnknown || text == address.String() || err == nil && subnet.Contains(address)
+		list := strings.Join(p.Settings(i).NodeIPSubnets, ", ")
+		if list == "" || strings.Contains(list, "placeholder:") {
+			continue
 		}
 
-		if !inside {
-			p.note(fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, strings.Join(subnets, ", ")), node.Name)
+		rules, known := checked[list]
+		if !known {
+			subnets, _ := nodeip.Parse(p.Settings(i).NodeIPSubnets...) // its faults are those of the patch
+			rules = subnets.Strings()
+			checked[list] = rules
+		}
+
+		if picked, err := nodeip.Pick([]netip.Addr{address.Unmap()}, rules...); err == nil && len(picked) == 0 {
+			p.note(fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, list), node.Name)
 		}
 	}
 }
@@ -67,6 +74,11 @@ func (p *Plan) noteOnRoutes() {
 	for _, node := range p.nodes {
 		for _, routes := range node.Settings.AdvertiseRoutes {
 			for route := range strings.SplitSeq(routes, ",") {
+				route = strings.TrimSpace(route)
+				if prefix, err := netip.ParsePrefix(route); err == nil {
+					route = prefix.Masked().String()
+				}
+
 				if names := by[route]; len(names) == 0 || names[len(names)-1] != node.Name {
 					by[route] = append(names, node.Name)
 				}

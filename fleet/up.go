@@ -56,9 +56,9 @@ type Up struct {
 	// BeforeAny, if set, is given what would be done about all nodes before anything is sent to any of them. Its error ends the
 	// run. Nodes that were found as wanted are not looked at again.
 	BeforeAny func(planned *Report) error
-	// BeforeLogin, if set, is asked before anything is sent to a node that is to join or to log in again, also in a dry run.
-	// Its error, a [Refusal] or another, leaves the node as it is; its notes are told with the plan.
-	BeforeLogin func(ctx context.Context, node int, action Action) (notes []string, err error)
+	// BeforeLogin, if set, is asked before anything is sent to a node that is to join, to log in again or to change its name,
+	// also in a dry run. Its error, a [Refusal] or another, leaves the node as it is; its notes are told with the plan.
+	BeforeLogin func(ctx context.Context, login Login) (notes []string, err error)
 	// Lacks, if set, is asked about a node that is on the tailnet with these addresses: what its config says and its device
 	// there does not have, such as tags. Where that is anything, the node logs in again.
 	Lacks func(ctx context.Context, node int, addresses []netip.Addr) ([]string, error)
@@ -67,6 +67,17 @@ type Up struct {
 	OnStage func(node *Node, stage string)
 	// OnNode, if set, is told how each node went, one at a time.
 	OnNode func(NodeReport)
+}
+
+// Login is what a node is about to be in the tailnet.
+type Login struct {
+	// Node is its place in the plan, Action what is done about it.
+	Node   int
+	Action Action
+	// Hostname is the name that it takes, empty where it keeps the one that it has or nothing says one. Addresses are those
+	// that it has in the tailnet already.
+	Hostname  string
+	Addresses []netip.Addr
 }
 
 // Outcome is how it went with a node.

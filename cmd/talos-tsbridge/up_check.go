@@ -4,12 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/siderolabs/go-pointer"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/tailaddr"
@@ -72,37 +71,44 @@ func (p *program) newLoginCheck(ctx context.Context, flags *upFlags, plan *fleet
 	}
 }
 
-// beforeLogin refuses a node whose tags nobody can have, and one that joins with a name that belongs to a device which is
+// beforeLogin refuses a node whose tags nobody can have, and one that takes a name which belongs to a device that is
 // connected. It tells of one that is not connected: that may be the node itself as it was before.
-func (c *loginCheck) beforeLogin(_ context.Context, node int, action fleet.Action) ([]string, error) {
-	if err := c.checkTags(node); err != nil {
-		return nil, err
+func (c *loginCheck) beforeLogin(_ context.Context, login fleet.Login) ([]string, error) {
+	if login.Action != fleet.ActionConfigure {
+		if err := c.checkTags(login.Node); err != nil {
+			return nil, err
+		}
 	}
 
-	hostname := pointer.SafeDeref(c.plan.Settings(node).Hostname)
-	if action == fleet.ActionLogin || c.replace || hostname == "" {
+	hostname := login.Hostname
+	if hostname == "" || c.replace {
 		return nil, nil
 	}
 
 	devices, now := c.devices()
 
 	for _, device := range devices {
-		if number, ok := device.IsOf(hostname); !ok || number != 0 {
+		if number, ok := device.IsOf(hostname); !ok || number != 0 || isAt(device, login.Addresses) {
 			continue
 		}
 
 		if device.Connected(now) {
 			return nil, &fleet.Refusal{
-				Code: fleet.CodeNameTaken, Cause: fmt.Sprintf("device %s has the name of the node and is connected: the node would join as %s-1", device, hostname),
-				Next: []string{"give the node another hostname in the file, or remove the device: talos-tsbridge device remove " + device.ID},
+				Code: fleet.CodeNameTaken, Cause: fmt.Sprintf("device %s has the name of the node and is connected: the node would be called %s-1", device, hostname),
+				Next: []string{"give the node another hostname, or remove the device: talos-tsbridge device remove " + device.ID},
 			}
 		}
 
-		return []string{fmt.Sprintf("device %s has the name of the node and is offline: where that is the node before it was rebuilt, give --replace-device, or it joins as %s-1",
+		return []string{fmt.Sprintf("device %s has the name of the node and is offline: where that is the node before it was rebuilt, give --replace-device, or the node is called %s-1",
 			device, hostname)}, nil
 	}
 
 	return nil, nil
+}
+
+// isAt reports whether a device has one of the addresses.
+func isAt(device tailnet.Device, addresses []netip.Addr) bool {
+	return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
 }
 
 func (c *loginCheck) checkTags(node int) error {

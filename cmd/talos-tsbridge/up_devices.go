@@ -92,9 +92,7 @@ func (c *deviceCheck) look(ctx context.Context) (err error) {
 
 // lacks returns what of the tags and routes of a node its device does not have: those a login gives it.
 func (c *deviceCheck) lacks(_ context.Context, node int, addresses []netip.Addr) ([]string, error) {
-	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool {
-		return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
-	})
+	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool { return isAt(device, addresses) })
 	if own < 0 {
 		return nil, nil
 	}

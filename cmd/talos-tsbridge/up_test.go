@@ -70,6 +70,12 @@ func addLive(ts *testscript.TestScript, _ bool, args []string) {
 
 	cluster := clusterFor(ts)
 	node := &talostest.Live{Address: address, TailnetAddress: tailnetAddress}
+
+	const name = 3
+	if len(args) > name {
+		node.Name = args[name]
+	}
+
 	cluster.nodes[address] = node
 
 	if role == "maintenance" {
