@@ -97,6 +97,7 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied
+	c.report.Role = cmp.Or(c.report.Role, desired.config.Role().String())
 
 	decided, refused := decide(state, desired, c.up.MoveNodeIP)
 	if refused != nil {

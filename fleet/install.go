@@ -1,6 +1,7 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -28,6 +29,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied
+	c.report.Role = cmp.Or(c.report.Role, desired.config.Role().String())
 
 	if refused := checkImage(state, desired.final); refused != nil {
 		c.report.Action = ActionRefuse

@@ -221,10 +221,17 @@ type rollout struct {
 }
 
 func (r *rollout) run(ctx context.Context) {
-	var first, rest []int
+	var (
+		first, rest []int
+		roles       []string
+	)
+
+	if !r.up.DryRun {
+		roles = r.roles(ctx)
+	}
 
 	for i := range r.plan.Len() {
-		if isControlPlane(r.plan.Role(i)) && !r.up.DryRun {
+		if !r.up.DryRun && isControlPlane(roles[i]) {
 			first = append(first, i)
 		} else {
 			rest = append(rest, i)
@@ -249,8 +256,6 @@ func (r *rollout) run(ctx context.Context) {
 
 	_ = group.Wait() // what failed is in the report
 }
-
-func isControlPlane(role string) bool { return role == "controlplane" }
 
 // node brings up a node, unless the run has been stopped.
 func (r *rollout) node(ctx context.Context, i int) {

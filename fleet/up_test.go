@@ -566,9 +566,20 @@ func TestUpNodeGoesDown(t *testing.T) {
 	assert.NotContains(t, live.Active(), "TS_AUTHKEY")
 }
 
-// Control planes come first and one at a time.
+// Control planes come first and one at a time, also where only their configs say that they are such.
 func TestUpOrder(t *testing.T) {
 	t.Parallel()
+
+	for _, said := range []bool{true, false} {
+		t.Run(fmt.Sprint("said ", said), func(t *testing.T) {
+			t.Parallel()
+			testOrder(t, said)
+		})
+	}
+}
+
+func testOrder(t *testing.T, said bool) {
+	t.Helper()
 
 	u := newUpTest(t)
 	text := upFile
@@ -582,7 +593,13 @@ func TestUpOrder(t *testing.T) {
 		address := fmt.Sprintf("192.168.1.%d", 10+i)
 		u.live(t, &talostest.Live{Address: address}, configOf(t, kind), false)
 
-		text += fmt.Sprintf("  n%d: {address: %s, role: %s}\n", i, address, role)
+		if said {
+			role = ", role: " + role
+		} else {
+			role = ""
+		}
+
+		text += fmt.Sprintf("  n%d: {address: %s%s}\n", i, address, role)
 	}
 
 	var done []string
