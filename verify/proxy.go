@@ -129,7 +129,8 @@ const (
 	socksExpired            = 6
 )
 
-// socks asks for a connection by RFC 1928, with user and password by RFC 1929.
+// socks asks for a connection by RFC 1928, with user and password by RFC 1929. It is not done by golang.org/x/net/proxy because
+// that has the replies as text alone, and each of them is another cause.
 func (p Proxy) socks(conn net.Conn, address string) error {
 	host, portText, err := net.SplitHostPort(address)
 	if err != nil {

@@ -26,6 +26,7 @@
 //	GET    /api/v2/device/{id}
 //	DELETE /api/v2/device/{id}
 //	POST   /api/v2/device/{id}/name
+//	GET    /api/v2/tailnet/{tailnet}/acl          once [Server.SetTagOwners] was called
 //
 // The rules come from Tailscale's documentation of the API and from what its users reported: a list holds the IDs of
 // active keys and API access tokens and nothing else ([Server.ListWholeKeys] makes it Headscale's, which has
@@ -38,8 +39,8 @@
 //	401 API token invalid
 //	403 calling actor does not have enough permissions to perform this function
 //
-// [Server.BehaveAsHeadscale] makes them those that a Headscale 0.30 gave. All other texts are this package's. A revoked key is not found any more (404); one that expired or was used up is found
-// and invalid.
+// [Server.BehaveAsHeadscale] makes them those that a Headscale 0.30 gave. All other texts are this package's. A revoked key is
+// not found any more (404); one that expired or was used up is found and invalid.
 //
 // # Stability
 //
