@@ -26,7 +26,7 @@
 //	GET    /api/v2/device/{id}
 //	DELETE /api/v2/device/{id}
 //	POST   /api/v2/device/{id}/name
-//	GET    /api/v2/tailnet/{tailnet}/acl          once [Server.SetTagOwners] was called
+//	GET    /api/v2/tailnet/{tailnet}/acl          once SetTagOwners was called
 //
 // The rules come from Tailscale's documentation of the API and from what its users reported: a list holds the IDs of
 // active keys and API access tokens and nothing else ([Server.ListWholeKeys] makes it Headscale's, which has
