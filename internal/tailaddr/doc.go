@@ -1,3 +1,2 @@
-// Package tailaddr is the ground that several packages stand on: which addresses are a tailnet's, and what a tag is.
-// It knows neither Talos nor a network.
+// Package tailaddr knows which addresses are a tailnet's, and what a tag is. It knows neither Talos nor a network.
 package tailaddr
