@@ -145,7 +145,7 @@ func TryContext(ctx context.Context, talosconfig []byte, name, endpoint, node st
 	}
 
 	machinery, err := client.New(ctx, client.WithConfig(config), client.WithContextName(name), client.WithEndpoints(endpoint),
-		client.WithDefaultGRPCDialOptions())
+		client.WithDefaultGRPCDialOptions(), client.WithGRPCDialOptions(bounded()...))
 	if err != nil {
 		return fmt.Errorf("talosconfig, context %s: %w", quote.Value(name), err)
 	}

@@ -2,10 +2,8 @@ package nodes
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -53,33 +51,16 @@ func (q *questions) note(question Question, err error) {
 	q.guard.Lock()
 	defer q.guard.Unlock()
 
-	switch code := status.Code(talosapi.Unwrap(err)); code {
-	case codes.PermissionDenied:
+	failure := talosapi.Failure(q.node.Address, err)
+
+	switch {
+	case status.Code(talosapi.Unwrap(err)) == codes.PermissionDenied:
 		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonRole})
-	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled, codes.Unauthenticated:
-		q.node.Failure = failureOf(code, err)
+	case talosapi.IsUnreachable(failure):
+		q.node.Failure = failure.Error()
 	default:
-		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonFailed, Detail: firstLine(err)})
+		q.node.Unread = append(q.node.Unread, Unread{Question: question, Reason: ReasonFailed, Detail: failure.Error()})
 	}
-}
-
-func failureOf(code codes.Code, err error) string {
-	switch code {
-	case codes.DeadlineExceeded:
-		return "the node does not answer in time"
-	case codes.Canceled:
-		return "the check was ended"
-	case codes.Unauthenticated:
-		return "the credentials of the talosconfig are refused"
-	default:
-		return "the node is not reached: " + firstLine(err)
-	}
-}
-
-func firstLine(err error) string {
-	line, _, _ := strings.Cut(status.Convert(talosapi.Unwrap(err)).Message(), "\n")
-
-	return fmt.Sprintf("%.200s", line)
 }
 
 func (q *questions) machineType() error {
