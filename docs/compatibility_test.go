@@ -17,6 +17,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/contract"
 )
 
+//go:generate go test -run ^TestReleases$ -update .
+
 var update = flag.Bool("update", false, "write the row of the newest release in docs/compatibility.md anew")
 
 var (

@@ -20,6 +20,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify/report"
 )
 
+//go:generate go test -run ^(TestSchemaIsThatOfTheTypes|TestExplanations)$ -update .
+
 var update = flag.Bool("update", false, "write the schema anew")
 
 const schemaFile = "report.schema.json"
