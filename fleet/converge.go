@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"strings"
 	"time"
@@ -291,7 +292,11 @@ func (c *converge) lease(ctx context.Context) (Lease, error) {
 	c.says("leasing a key")
 
 	lease, err := c.up.Keys.Lease(ctx, c.index)
-	if err != nil {
+
+	switch _, refused := errors.AsType[*Refusal](err); {
+	case refused:
+		return nil, err
+	case err != nil:
 		return nil, refuse(CodeKey, tidy(err))
 	}
 

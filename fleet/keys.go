@@ -12,7 +12,8 @@ import (
 
 // Keys is where the keys of nodes come from. Several may be leased at a time.
 type Keys interface {
-	// Lease returns a key for a node of the plan. One that the caller did not keep is released.
+	// Lease returns a key for a node of the plan. One that the caller did not keep is released. [Up] reports a [Refusal] as it
+	// is, and any other error as one of the key.
 	Lease(ctx context.Context, node int) (Lease, error)
 }
 

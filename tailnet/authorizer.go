@@ -3,6 +3,7 @@ package tailnet
 import (
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
@@ -78,8 +79,8 @@ func (t *authorized) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 
 	if failed && failure.Reason == ReasonTagsRefused {
-		if tags := t.authorizer.tokens.tags(req.Context()); tags != "" {
-			failure.Message += "; this client's tags are " + secret.Scrubber(nil).Line(tags)
+		if grant, err := t.authorizer.tokens.grant(req.Context()); err == nil && len(grant.Tags) > 0 {
+			failure.Message += "; this client's tags are " + secret.Scrubber(nil).Line(strings.Join(grant.Tags, ", "))
 		}
 	}
 

@@ -198,26 +198,39 @@ func (c *Client) RestoreName(ctx context.Context, hostname string, addresses []n
 
 // removeRegistrations removes those devices that are registrations of a host, or none where one of them may not be removed.
 func (c *Client) removeRegistrations(ctx context.Context, all []Device, hostname string, tags []string) ([]Device, error) {
-	old := slices.DeleteFunc(all, func(device Device) bool {
-		_, ok := device.IsOf(hostname)
-
-		return !ok
-	})
-
-	for _, device := range old {
-		switch {
-		case device.Connected(c.Now()):
-			return nil, guarded(GuardConnected, []Device{device}, "device %s is connected, or was a moment ago, and has the name %s", device, quote.Value(hostname))
-		case !sameTags(device.Tags, tags):
-			return nil, guarded(GuardTags, []Device{device}, "device %s has the name and other tags (%s instead of %s), so it may be something else: remove it yourself",
-				device, orNone(device.Tags), orNone(tags))
-		}
+	old, err := Replaceable(all, hostname, tags, c.Now())
+	if err != nil {
+		return nil, err
 	}
 
 	for i, device := range old {
 		if err := c.RemoveDevice(ctx, device, false); err != nil && !Is(err, ReasonNotFound) {
 			return old[:i], err
 		}
+	}
+
+	return old, nil
+}
+
+// Replaceable returns those of the devices that [Client.ReplaceDevice] would remove for a host at a time by the server's
+// clock. The tags have their prefix. It fails as that does where one of them may not be removed.
+func Replaceable(all []Device, hostname string, tags []string, now time.Time) ([]Device, error) {
+	var old []Device
+
+	for _, device := range all {
+		if _, ok := device.IsOf(hostname); !ok {
+			continue
+		}
+
+		switch {
+		case device.Connected(now):
+			return nil, guarded(GuardConnected, []Device{device}, "device %s is connected, or was a moment ago, and has the name %s", device, quote.Value(hostname))
+		case !sameTags(device.Tags, tags):
+			return nil, guarded(GuardTags, []Device{device}, "device %s has the name and other tags (%s instead of %s), so it may be something else: remove it yourself",
+				device, orNone(device.Tags), orNone(tags))
+		}
+
+		old = append(old, device)
 	}
 
 	return old, nil

@@ -26,7 +26,7 @@ type tokenSource struct {
 	turn chan struct{}
 	// token is a function for the reason that [Credential] gives, and nil when there is none.
 	token   func() string
-	granted string
+	granted Grant
 	// until is when to get another token, on this machine's monotonic clock: it does not matter whether the clock on
 	// the wall agrees with the server's. The zero time is never.
 	until time.Time
@@ -85,19 +85,6 @@ func (s *tokenSource) drop(ctx context.Context, token string) {
 	}
 }
 
-// tags returns the tags of the token, separated by commas, or "" when the server did not tell them, or not before ctx ended.
-func (s *tokenSource) tags(ctx context.Context) string {
-	select {
-	case s.turn <- struct{}{}:
-	case <-ctx.Done():
-		return ""
-	}
-
-	defer func() { <-s.turn }()
-
-	return strings.Join(strings.Fields(s.granted), ", ")
-}
-
 // fetch gets a token and keeps it. It makes one attempt: what called for the token is repeated as a whole.
 func (s *tokenSource) fetch(ctx context.Context) (string, error) {
 	at, form := s.step(), url.Values{"grant_type": {"client_credentials"}}
@@ -141,6 +128,7 @@ func (s *tokenSource) fetch(ctx context.Context) (string, error) {
 	var answer struct {
 		Token     string `json:"access_token"`
 		ExpiresIn int64  `json:"expires_in"`
+		Scope     string `json:"scope"`
 		Tags      string `json:"tags"`
 	}
 
@@ -149,7 +137,7 @@ func (s *tokenSource) fetch(ctx context.Context) (string, error) {
 	}
 
 	s.keep(answer.Token, time.Duration(answer.ExpiresIn)*time.Second)
-	s.granted = answer.Tags
+	s.granted = grantOf(answer.Scope, answer.Tags)
 
 	return answer.Token, nil
 }

@@ -126,7 +126,12 @@ func setIf[T any](into *T, is bool, value T) {
 type nodeKeys struct{ nodes []fleet.Keys }
 
 func (k *nodeKeys) Lease(ctx context.Context, node int) (fleet.Lease, error) {
-	return k.nodes[node].Lease(ctx, node)
+	lease, err := k.nodes[node].Lease(ctx, node)
+	if guard, ok := errors.AsType[*tailnet.GuardError](err); ok {
+		return nil, refuseReplace(guard)
+	}
+
+	return lease, err
 }
 
 // noKey is for nodes that may turn out to need none.

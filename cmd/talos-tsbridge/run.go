@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -26,6 +27,8 @@ type program struct {
 	// readFile reads the files that settings and bridge files name.
 	readFile   func(name string) ([]byte, error)
 	interrupts interrupts
+	// plain is done once somebody was told that the API is called without TLS.
+	plain sync.Once
 
 	// results are those of commands that other programs read, and delivery is how far the one of this run got.
 	results  map[*cobra.Command]result

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -75,6 +76,7 @@ func TestScripts(t *testing.T) {
 			"routes":    setRoutes,
 			"tags":      setTags,
 			"owners":    setOwners,
+			"client":    useClient,
 			"devices":   checkDevices,
 			"headscale": func(ts *testscript.TestScript, _ bool, _ []string) { tailnetFor(ts).BehaveAsHeadscale() },
 		},
@@ -241,14 +243,25 @@ func setTags(ts *testscript.TestScript, _ bool, args []string) {
 	tailnetFor(ts).SetDevice(deviceNamed(ts, args[0]), func(d *tailnettest.Device) { d.Tags = args[1:] })
 }
 
-// setOwners sets which tags the policy has: owners TAG...
+// setOwners sets which tags the policy has: owners TAG[=OWNER]...
 func setOwners(ts *testscript.TestScript, _ bool, args []string) {
 	owners := map[string][]string{}
-	for _, tag := range args {
-		owners[tag] = []string{"autogroup:admin"}
+
+	for _, arg := range args {
+		tag, owner, _ := strings.Cut(arg, "=")
+		owners[tag] = []string{cmp.Or(owner, "autogroup:admin")}
 	}
 
 	tailnetFor(ts).SetTagOwners(owners)
+}
+
+// useClient makes the credentials in the environment those of a new OAuth client: client TAG SCOPE...
+func useClient(ts *testscript.TestScript, _ bool, args []string) {
+	client := tailnetFor(ts).AddOAuthClient(tailnettest.OAuthClient{Tags: args[:1], Scopes: args[1:]})
+
+	ts.Setenv("TAILSCALE_API_KEY", "")
+	ts.Setenv("TAILSCALE_OAUTH_CLIENT_ID", client.ID)
+	ts.Setenv("TAILSCALE_OAUTH_CLIENT_SECRET", client.Secret)
 }
 
 // checkDevices checks which devices there are: devices NAME...

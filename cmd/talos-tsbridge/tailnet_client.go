@@ -29,7 +29,7 @@ func (p *program) client(flags tailnetFlags) (*tailnet.Client, error) {
 	}
 
 	if strings.HasPrefix(client.BaseURL, "http://") && !flags.quiet {
-		p.note("the API is called without TLS: the credential and the key can be read on the way")
+		p.plain.Do(func() { p.note("the API is called without TLS: the credential and the key can be read on the way") })
 	}
 
 	return client, nil

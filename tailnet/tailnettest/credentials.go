@@ -228,13 +228,18 @@ func (s *Server) issueTo(clients []*client, id, secret string) answer {
 		b := &bearer{client: c, secret: "tskey-api-" + newID("k") + "-" + random(20), expires: s.now().Add(s.tokenLifetime)}
 		s.bearers = append(s.bearers, b)
 
-		return success(map[string]any{
+		token := map[string]any{
 			"access_token": b.secret,
 			"token_type":   "Bearer",
 			"expires_in":   int(s.tokenLifetime / time.Second),
 			"scope":        strings.Join(c.Scopes, " "),
-			"tags":         strings.Join(c.Tags, " "),
-		})
+		}
+
+		if !s.headscale { // which does not tell them
+			token["tags"] = strings.Join(c.Tags, " ")
+		}
+
+		return success(token)
 	}
 
 	return failure(http.StatusUnauthorized, textUnauthorized)
