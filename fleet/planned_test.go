@@ -40,7 +40,7 @@ nodes:
 
 			text := top + nodes
 			if name == "mount" { // there is nothing to mount for the last one
-				text = text[:strings.Index(text, "  keyless")]
+				text, _, _ = strings.Cut(text, "  keyless")
 			}
 
 			file, err := fleet.Parse("bridge.yaml", []byte(text))
