@@ -158,7 +158,7 @@ func (c *converge) kept(desired *desired) []string {
 		return nil
 	}
 
-	return kept(desired.final, c.plan.Settings(c.index))
+	return kept(desired.finalTree, c.plan.Settings(c.index))
 }
 
 // askDevice makes a login of what would leave the device without something that the config says.

@@ -98,7 +98,7 @@ type decision struct {
 // decide says what is to be done about a node that has a config: a function of what it says of itself alone.
 func decide(s *talosapi.State, d *desired, moveNodeIP bool) (*decision, *Refusal) {
 	if s.Extension == "" {
-		return nil, extensionMissing(s, d.final)
+		return nil, extensionMissing(s, d.finalTree)
 	}
 
 	if refused := checkNodeIP(s, d, moveNodeIP); refused != nil {
@@ -148,8 +148,8 @@ func joined(s *talosapi.State, environment map[string]string) bool {
 }
 
 // extensionMissing says how the node gets the extension.
-func extensionMissing(s *talosapi.State, config []byte) *Refusal {
-	image := installImage(config)
+func extensionMissing(s *talosapi.State, config tree) *Refusal {
+	image := config.installImage()
 	if image == "" || isBare(image) {
 		image = "IMAGE, as talos-tsbridge schematic --image prints it"
 	}
@@ -176,30 +176,6 @@ func checkOverlap(config *patch.Config) *Refusal {
 	return nil
 }
 
-// installImage returns the image that a config installs, or "".
-func installImage(config []byte) string {
-	file, err := machineconfig.Parse(config)
-	if err != nil {
-		return ""
-	}
-
-	for _, place := range []struct {
-		kind string
-		path []any
-	}{
-		{machineconfig.Legacy, []any{"machine", "install", "image"}},
-		{"UnattendedInstallConfig", []any{"installer", "image"}},
-	} {
-		if document := file.Find(place.kind, ""); document != nil {
-			if image := document.Get(place.path...); image != nil {
-				return image.Value
-			}
-		}
-	}
-
-	return ""
-}
-
 // isBare reports whether an image is known to have no extension: that of a Talos release, or of the empty schematic.
 func isBare(image string) bool {
 	return strings.Contains(image, "ghcr.io/siderolabs/installer") || strings.Contains(image, imagefactory.EmptyID)
@@ -211,7 +187,7 @@ func checkNodeIP(s *talosapi.State, d *desired, move bool) *Refusal {
 		return nil
 	}
 
-	before, after := nodeIPSubnets(d.before), nodeIPSubnets(d.final)
+	before, after := d.beforeTree.nodeIPSubnets(), d.finalTree.nodeIPSubnets()
 	if slices.Equal(before, after) || len(after) == 0 || len(s.NodeIPs) == 0 {
 		return nil
 	}
@@ -232,38 +208,6 @@ func checkNodeIP(s *talosapi.State, d *desired, move bool) *Refusal {
 	case picked[0] != s.NodeIPs[0] && !move:
 		return refuse(CodeNodeIPMoves, fmt.Sprintf("the node IP would move from %s to %s, which breaks the pod network until the node is registered anew", s.NodeIPs[0], picked[0]),
 			"name the subnet of "+s.NodeIPs[0].String()+" in nodeIPSubnets, or give --move-node-ip and register the node anew afterwards: kubectl delete node, then restart the kubelet")
-	}
-
-	return nil
-}
-
-// nodeIPSubnets returns the subnets that a config takes the node IP from, nil where it says none.
-func nodeIPSubnets(config []byte) []string {
-	file, err := machineconfig.Parse(config)
-	if err != nil {
-		return nil
-	}
-
-	for _, place := range []struct {
-		kind string
-		path []any
-	}{
-		{"KubeNodeConfig", []any{"nodeIP", "validSubnets"}},
-		{machineconfig.Legacy, []any{"machine", "kubelet", "nodeIP", "validSubnets"}},
-	} {
-		document := file.Find(place.kind, "")
-		if document == nil {
-			continue
-		}
-
-		if list := document.Get(place.path...); list != nil {
-			var subnets []string
-			for _, item := range list.Content {
-				subnets = append(subnets, resolved(item).Value)
-			}
-
-			return subnets
-		}
 	}
 
 	return nil
@@ -304,16 +248,14 @@ func changedDocuments(d *desired) []string {
 		return nil
 	}
 
-	before, errBefore := machineconfig.Parse(d.before)
-	final, errFinal := machineconfig.Parse(d.final)
-
-	if errBefore != nil || errFinal != nil {
+	before, final := d.beforeTree, d.finalTree
+	if final.file == nil {
 		return nil
 	}
 
 	var changed []string
 
-	for _, document := range final.Documents() {
+	for _, document := range final.file.Documents() {
 		name := document.Kind
 		if name == machineconfig.Legacy {
 			name = "v1alpha1"
@@ -323,7 +265,7 @@ func changedDocuments(d *desired) []string {
 			name += " " + document.Name
 		}
 
-		switch old := before.Find(document.Kind, document.Name); {
+		switch old := before.find(document.Kind, document.Name); {
 		case old == nil:
 			changed = append(changed, name+" is new")
 		case !sameTree(old, document):

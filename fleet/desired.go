@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"github.com/siderolabs/go-pointer"
-	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
@@ -25,8 +24,10 @@ type desired struct {
 	// applied is what makes of it the config that the node is to have in the end, without a key, and final that config.
 	applied *patch.Applied
 	final   []byte
-	// inBefore and inFinal are the variables of the service in these configs, nil where there is no document of it.
-	inBefore, inFinal map[string]string
+	// beforeTree and finalTree are these configs as they are written, and inBefore and inFinal the variables of the service in them,
+	// nil where there is no document of it.
+	beforeTree, finalTree tree
+	inBefore, inFinal     map[string]string
 }
 
 // desire applies the settings to a config. The config says the contract: what the file says of it is for configs that are
@@ -42,7 +43,8 @@ func desire(settings patch.Settings, unset []string, before []byte, keepKey bool
 	}
 
 	d := &desired{settings: settings, unset: unset, config: config, before: config.Bytes()}
-	d.inBefore = environmentOf(d.before)
+	d.beforeTree = readTree(d.before)
+	d.inBefore = d.beforeTree.environment()
 
 	if kept := d.inBefore[authkey.EnvAuthKey]; keepKey && kept != "" {
 		if settings.AuthKey, err = authkey.Parse(kept, authkey.AllowClientSecret()); err != nil {
@@ -59,7 +61,12 @@ func desire(settings patch.Settings, unset []string, before []byte, keepKey bool
 	}
 
 	d.final = d.applied.Bytes()
-	d.inFinal = d.environment(d.final)
+	d.finalTree, d.inFinal = d.beforeTree, d.inBefore
+
+	if d.changed() {
+		d.finalTree = readTree(d.final)
+		d.inFinal = d.finalTree.environment()
+	}
 
 	return d, nil
 }
@@ -142,17 +149,12 @@ const resetArgument = "--reset"
 
 // withoutService is the final config with the service as it was: everything else that is to change, does.
 func (d *desired) withoutService() ([]byte, error) {
-	before, err := machineconfig.Parse(d.before)
-	if err != nil {
-		return nil, err
-	}
-
 	final, err := machineconfig.Parse(d.final)
 	if err != nil {
 		return nil, err
 	}
 
-	old, document := findService(before), findService(final)
+	old, document := d.beforeTree.service(), tree{final}.service()
 	if document == nil {
 		return d.final, nil
 	}
@@ -183,7 +185,7 @@ func (d *desired) withoutServiceDocument() ([]byte, error) {
 		return nil, err
 	}
 
-	document := findService(final)
+	document := tree{final}.service()
 	if document == nil {
 		return d.final, nil
 	}
@@ -199,46 +201,6 @@ const (
 	environmentField = "environment"
 	filesField       = "configFiles"
 )
-
-func findService(file *machineconfig.File) *machineconfig.Document {
-	return file.Find(serviceKind, patch.ServiceName)
-}
-
-// environmentOf returns the variables of the service in a config, nil where it has no document of it.
-func environmentOf(config []byte) map[string]string {
-	file, err := machineconfig.Parse(config)
-	if err != nil {
-		return nil
-	}
-
-	document := findService(file)
-	if document == nil {
-		return nil
-	}
-
-	variables := map[string]string{}
-
-	for _, item := range items(document, environmentField) {
-		name, value, _ := strings.Cut(item.Value, "=")
-		variables[name] = value // the last of a name wins, as on the node
-	}
-
-	return variables
-}
-
-func items(document *machineconfig.Document, field string) []*yaml.Node {
-	list := document.Get(field)
-	if list == nil {
-		return nil
-	}
-
-	resolvedItems := make([]*yaml.Node, len(list.Content))
-	for i, item := range list.Content {
-		resolvedItems[i] = resolved(item)
-	}
-
-	return resolvedItems
-}
 
 // loginNeeded reports whether the device has to log in again for the final config to be true of it: its arguments
 // changed, or something is no longer said that containerboot takes back by no other way.

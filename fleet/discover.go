@@ -12,7 +12,6 @@ import (
 	"go.yaml.in/yaml/v4"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
@@ -81,7 +80,11 @@ func discover(ctx context.Context, api *talosapi.Client, address string) Discove
 		return found
 	}
 
-	found.Settings = settingsOf(state.Persisted)
+	found.Settings = settingsOf(readTree(state.Persisted))
+
+	if config, err := patch.ParseConfig(state.Persisted); err == nil {
+		found.Settings.Role = pointer.To(config.Role().String())
+	}
 
 	if pointer.SafeDeref(found.Settings.Hostname) == found.Name {
 		found.Settings.Hostname = nil
@@ -103,21 +106,15 @@ func lanOf(state *talosapi.State, address string) netip.Prefix {
 	return netip.Prefix{}
 }
 
-// settingsOf returns what a machine config says of the tailnet, as far as settings can say it. It holds no key.
-func settingsOf(config []byte) patch.Settings {
-	var settings patch.Settings
+// settingsOf returns what a machine config says of the tailnet, as far as settings can say it: neither its role nor a key.
+func settingsOf(config tree) patch.Settings {
+	settings := patch.Settings{NodeIPSubnets: config.nodeIPSubnets()}
 
-	if parsed, err := patch.ParseConfig(config); err == nil {
-		settings.Role = pointer.To(parsed.Role().String())
-	}
-
-	settings.NodeIPSubnets = nodeIPSubnets(config)
-
-	if etcd := etcdSubnets(config); !slices.Equal(etcd, settings.NodeIPSubnets) {
+	if etcd := config.etcdSubnets(); !slices.Equal(etcd, settings.NodeIPSubnets) {
 		settings.EtcdSubnets = etcd
 	}
 
-	environment := environmentOf(config)
+	environment := config.environment()
 
 	for name, value := range environment {
 		switch name {
@@ -160,13 +157,13 @@ func settingsOf(config []byte) patch.Settings {
 }
 
 // kept returns the fields that a config says something for and the settings do not: the config keeps them.
-func kept(config []byte, settings patch.Settings) []string {
+func kept(config tree, settings patch.Settings) []string {
 	has := settingsOf(config)
 
 	var fields []string
 
 	for _, choice := range patch.Choices() {
-		if choice.Field != "role" && gives(has, choice.Field) && !gives(settings, choice.Field) {
+		if gives(has, choice.Field) && !gives(settings, choice.Field) {
 			fields = append(fields, choice.Field)
 		}
 	}
@@ -224,28 +221,6 @@ func setArguments(settings *patch.Settings, text string) {
 			settings.ExtraArgs = append(settings.ExtraArgs, argument)
 		}
 	}
-}
-
-func etcdSubnets(config []byte) []string {
-	file, err := machineconfig.Parse(config)
-	if err != nil {
-		return nil
-	}
-
-	document := file.Find(machineconfig.Legacy, "")
-	if document == nil {
-		return nil
-	}
-
-	var subnets []string
-
-	if list := document.Get("cluster", "etcd", "advertisedSubnets"); list != nil {
-		for _, item := range list.Content {
-			subnets = append(subnets, resolved(item).Value)
-		}
-	}
-
-	return subnets
 }
 
 // FileOf writes the file that nodes stand in as they are found: what all of them say is at the top. The nodes that could

@@ -31,7 +31,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 	c.before, c.report.applied = desired.before, desired.applied
 	c.report.Role = cmp.Or(c.report.Role, desired.config.Role().String())
 
-	if refused := checkImage(state, desired.final); refused != nil {
+	if refused := checkImage(state, desired.finalTree); refused != nil {
 		c.report.Action = ActionRefuse
 
 		return nil, refused
@@ -70,8 +70,8 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 
 // checkImage refuses what would be installed without the extension. The image that runs tells of itself alone: what is
 // installed is the one that the config names, except in a container, which installs none.
-func checkImage(state *talosapi.State, config []byte) *Refusal {
-	image := installImage(config)
+func checkImage(state *talosapi.State, config tree) *Refusal {
+	image := config.installImage()
 
 	switch {
 	case state.Extension != "" && (state.Container || image == "" || !isBare(image)):
