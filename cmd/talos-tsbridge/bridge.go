@@ -21,8 +21,10 @@ type bridgeFlags struct {
 	file string
 }
 
+const onceFile = "-f is given twice: a bridge file is of one cluster, so run the command once for each"
+
 func (f *bridgeFlags) bindFile(cmd *cobra.Command, usage string) {
-	cmd.Flags().StringVarP(&f.file, "file", "f", "", usage)
+	cmd.Flags().VarP(&onceFlag{value: &f.file, instead: onceFile}, "file", "f", usage)
 }
 
 // fleetPlan is the plan of a bridge file, or of nodes that flags name, with what it takes to run it.
@@ -106,6 +108,16 @@ func (p *program) noteOnNodes(plan *fleet.Plan) {
 	}
 }
 
+// onlyOf returns the names of nodes that are given by name or address, and refuses those that the file does not have.
+func onlyOf(file *fleet.File, path string, nodes []string) ([]string, error) {
+	names, unknown := namesOf(file, nodes)
+	if len(unknown) > 0 {
+		return nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
+	}
+
+	return names, nil
+}
+
 // bridgeOutput are the flags of patch that say which patches of the file are printed.
 type bridgeOutput struct {
 	bridgeFlags
@@ -116,7 +128,7 @@ type bridgeOutput struct {
 
 func (f *bridgeOutput) bind(cmd *cobra.Command) {
 	f.bindFile(cmd, "make the patches of the nodes in this bridge `file`")
-	cmd.Flags().StringVar(&f.node, "node", "", "with -f: the `name` of the node whose patch is printed")
+	cmd.Flags().Var(&onceFlag{value: &f.node, instead: "--node is given twice: choose one node, or write the patches of all with --output-dir DIR"}, "node", "with -f: the `name` of the node whose patch is printed")
 	cmd.Flags().StringVar(&f.outputDir, "output-dir", "", "with -f: write the patch of each node to NAME.yaml in this `folder`, readable by its owner only")
 }
 
@@ -142,13 +154,18 @@ func (p *program) printFleet(ctx context.Context, flags *patchFlags, given *pfla
 		return usagef("--format %s prints the patches of all nodes and --output-dir writes a file for each: give one of them", format)
 	case output.node == "" && output.outputDir == "" && format == formatYAML && len(file.Nodes) != 1:
 		return usagef("%s has %d nodes: choose one with --node NAME, write all with --output-dir DIR, or print all with --format json", output.file, len(file.Nodes))
+	case output.outputDir == "-":
+		return usagef("--output-dir takes a folder, and - is standard output: print the patches of all nodes with --format json")
 	case flags.base != "" || flags.replace:
 		return usagef("--base and --replace are for one machine config: leave them out, or -f")
 	}
 
 	options := fleet.PlanOptions{}
+
 	if output.node != "" {
-		options.Only = []string{output.node}
+		if options.Only, err = onlyOf(file, output.file, []string{output.node}); err != nil {
+			return err
+		}
 	}
 
 	plan, err := p.planOf(ctx, file, flags, given, options, false)
@@ -187,7 +204,12 @@ func (p *program) noteOnRun(summary fleet.Summary, quiet bool) {
 		return
 	}
 
-	p.note(fmt.Sprintf("%d nodes are done, %d failed (%s), %d were not begun", summary.Delivered, len(summary.Failed), strings.Join(summary.Failed, ", "), summary.NotBegun))
+	text := counted(summary.Delivered, "node is", "nodes are") + " done"
+	if len(summary.Failed) > 0 {
+		text += fmt.Sprintf(", %d failed (%s)", len(summary.Failed), strings.Join(summary.Failed, ", "))
+	}
+
+	p.note(text + notBegun(summary.NotBegun))
 }
 
 // unwrapNode leaves the name of the node out of the error of the only one.

@@ -20,7 +20,7 @@ type bridgeCheck struct {
 }
 
 func (f *bridgeFlags) bindVerify(flags *pflag.FlagSet) {
-	flags.StringVarP(&f.file, "file", "f", "", "hold the nodes of this bridge `file` against it, as talos-tsbridge up --dry-run does")
+	flags.VarP(&onceFlag{value: &f.file, instead: onceFile}, "file", "f", "hold the nodes of this bridge `file` against it, as talos-tsbridge up --dry-run does")
 }
 
 // newBridgeCheck reads the file. The nodes that are asked are those of the file, or of them those that --nodes names.
@@ -30,9 +30,9 @@ func (p *program) newBridgeCheck(ctx context.Context, path string, talos *talosF
 		return nil, err
 	}
 
-	only, unknown := namesOf(file, talos.nodes)
-	if len(unknown) > 0 {
-		return nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
+	only, err := onlyOf(file, path, talos.nodes)
+	if err != nil {
+		return nil, err
 	}
 
 	settings := &patchFlags{authKey: authkey.None().String()}

@@ -108,6 +108,10 @@ func (p *program) exec(ctx context.Context, flags *patchFlags, args []string) (e
 		return err
 	}
 
+	if err := pipes.Find(args[0]); err != nil {
+		return err
+	}
+
 	leases := make([]fleet.Lease, 0, len(places))
 
 	defer func() { err = releasing(ctx, err, leases...) }()

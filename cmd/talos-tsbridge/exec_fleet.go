@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 
 	"github.com/spf13/pflag"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/pipes"
 )
 
 // execFleet runs the command once for each node of the file.
@@ -39,6 +41,12 @@ func (p *program) execFleet(ctx context.Context, flags *patchFlags, given *pflag
 
 	if err := errors.Join(command.Check(plan.Plan), plan.checkSingle()); err != nil {
 		return usageError{err}
+	}
+
+	if !strings.Contains(args[0], "{{") {
+		if err := pipes.Find(args[0]); err != nil {
+			return err
+		}
 	}
 
 	command.Env, command.Stdout, command.Stderr = p.environment.childEnvironment(), p.stdout, p.stderr

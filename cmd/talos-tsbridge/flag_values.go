@@ -147,3 +147,34 @@ func (e *expiryFlag) String() string { return spanText(time.Duration(*e)) }
 func (e *expiryFlag) Type() string {
 	return "duration: write minutes, hours or days, such as 15m, 24h or 90d"
 }
+
+// onceFlag is a text that may be given once: of two, the last would count alone, where other programs take both.
+type onceFlag struct {
+	value *string
+	// instead says what to do in place of giving it again.
+	instead string
+	given   bool
+}
+
+// Set implements [pflag.Value].
+func (f *onceFlag) Set(text string) error {
+	if f.given {
+		return usageError{errors.New(f.instead)}
+	}
+
+	*f.value, f.given = text, true
+
+	return nil
+}
+
+// String implements [pflag.Value].
+func (f *onceFlag) String() string {
+	if f.value == nil { // pflag asks a zero value what its zero value is
+		return ""
+	}
+
+	return *f.value
+}
+
+// Type implements [pflag.Value].
+func (*onceFlag) Type() string { return "string" }

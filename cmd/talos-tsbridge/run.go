@@ -124,6 +124,10 @@ func flagError(cmd *cobra.Command, err error) error {
 			return usageError{fault}
 		}
 
+		if twice, ok := errors.AsType[usageError](err); ok {
+			return twice
+		}
+
 		return usagef("--%s %s is not a %s", flag.Name, quote.Value(invalid.GetValue()), kindOf(flag))
 	}
 

@@ -213,7 +213,9 @@ func (p *program) bridge(ctx context.Context, f *upFlags) (*fleet.File, []string
 		return f.withoutFile()
 	}
 
-	return nil, nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
+	_, err = onlyOf(file, path, f.nodes)
+
+	return nil, nil, err
 }
 
 func (f *upFlags) withoutFile() (*fleet.File, []string, error) {

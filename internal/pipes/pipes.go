@@ -65,7 +65,19 @@ const firstExtraFile = 3
 // RepeatedReads reports whether each reader of a payload gets the whole of it. Where it is false, only the first does.
 const RepeatedReads = repeatedReads
 
-// Run runs the command to its end, and tells what became of each payload, in their order, also beside an error.
+// Find fails where there is no program of a name, as [Command.Run] would.
+func Find(program string) error {
+	if _, err := exec.LookPath(program); err != nil {
+		return cannotRun(err)
+	}
+
+	return nil
+}
+
+func cannotRun(err error) error { return fmt.Errorf("the command cannot be run: %w", err) }
+
+// Run runs the command to its end, and tells what became of each payload, in their order, also beside an error, unless the
+// command cannot be run.
 //
 // The error is an [*exec.ExitError] where the command ran and failed. The command is sent SIGTERM when ctx ends; it has the
 // last word.
@@ -99,7 +111,7 @@ func (c *Command) Run(ctx context.Context) ([]Use, error) {
 	child.Args = args
 
 	if err := child.Start(); err != nil {
-		return uses, fmt.Errorf("the command cannot be run: %w", err)
+		return nil, cannotRun(err)
 	}
 
 	stop := context.AfterFunc(ctx, func() { _ = child.Process.Signal(syscall.SIGTERM) }) // it may have ended by now

@@ -109,8 +109,11 @@ func TestFailure(t *testing.T) {
 
 	command := &pipes.Command{Args: []string{"no-such-command", "@-"}, Payloads: []pipes.Payload{{Argument: 1, Text: []byte("one")}}}
 	uses, err = command.Run(t.Context())
-	require.Error(t, err)
-	assert.Zero(t, uses[0].Readers)
+	require.ErrorContains(t, err, "cannot be run")
+	assert.Empty(t, uses, "nothing became of a payload")
+
+	require.ErrorContains(t, pipes.Find("no-such-command"), "cannot be run")
+	require.NoError(t, pipes.Find("sh"))
 }
 
 // Arguments, environment and the names of open files hold nothing of a payload, and no file holds it.
