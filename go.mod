@@ -6,6 +6,7 @@ require (
 	github.com/aymanbagabas/go-udiff v0.4.1
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/cosi-project/runtime v1.16.3
+	github.com/creack/pty v1.1.24
 	github.com/google/go-containerregistry v0.21.7
 	github.com/miekg/dns v1.1.72
 	github.com/rogpeppe/go-internal v1.15.0

@@ -80,3 +80,6 @@ func isTerminal(f any) bool {
 
 	return ok && term.IsTerminal(int(file.Fd()))
 }
+
+// redraws reports whether a person reads standard error, at a terminal that can write over what it shows.
+func (p *program) redraws() bool { return isTerminal(p.stderr) && p.environment["TERM"] != "dumb" }

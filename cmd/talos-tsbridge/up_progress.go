@@ -36,7 +36,7 @@ func (p *program) newUpProgress(flags *upFlags) *upProgress {
 	switch {
 	case flags.quiet:
 		progress.out = io.Discard
-	case isTerminal(p.stderr):
+	case p.redraws():
 		const refresh = 250 * time.Millisecond
 
 		progress.lines = mpb.New(mpb.WithOutput(p.stderr), mpb.WithAutoRefresh(), mpb.WithRefreshRate(refresh))

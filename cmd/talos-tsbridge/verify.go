@@ -163,7 +163,7 @@ func (p *program) readResults(ctx context.Context, files []string) ([]verify.Res
 
 // newProgress returns what tells a person at a terminal what is waited for; on anything else it is silent.
 func (p *program) newProgress(flags *verifyFlags, targets []verify.Target) *progress {
-	if flags.quiet || !isTerminal(p.stderr) {
+	if flags.quiet || !p.redraws() {
 		return &progress{out: io.Discard}
 	}
 
