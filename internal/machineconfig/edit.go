@@ -87,7 +87,7 @@ func (e *Edit) RemoveDocument(d *Document) {
 	e.removed[d] = true
 }
 
-// Check fails with a [*ChangeError] if a file does not have the values that were set.
+// Check fails with a [*ChangeError] if a file does not have the values that were set and appended, or has keys that were removed.
 func (e *Edit) Check(after *File) error {
 	for _, d := range e.file.documents {
 		if c := e.changes[d]; c != nil && !e.removed[d] {
@@ -116,6 +116,10 @@ func (c *change) check(d *Document, path []any) error {
 		return &ChangeError{Path: pathText(path), Line: d.KeyLine(path...)}
 	}
 
+	if !endsIn(found, c.appended) {
+		return &ChangeError{Path: pathText(path), Line: d.KeyLine(path...)}
+	}
+
 	for _, key := range c.fields {
 		if err := c.keys[key].check(d, append(slices.Clone(path), key)); err != nil {
 			return err
@@ -123,6 +127,15 @@ func (c *change) check(d *Document, path []any) error {
 	}
 
 	return nil
+}
+
+// endsIn reports whether a list, which may be missing, has these items at its end.
+func endsIn(list *yaml.Node, items []*yaml.Node) bool {
+	if len(items) == 0 {
+		return true
+	}
+
+	return list != nil && len(list.Content) >= len(items) && slices.EqualFunc(list.Content[len(list.Content)-len(items):], items, sameValue)
 }
 
 // at returns the change of what is at a path, making those above it.

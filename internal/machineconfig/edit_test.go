@@ -300,3 +300,33 @@ func valueAt(value any, path []any) (found any) {
 
 	return found
 }
+
+// An edit tells a file that has what was set from one that has not.
+func TestCheck(t *testing.T) {
+	t.Parallel()
+
+	const text = "machine:\n  type: worker\n  certSANs: [a]\ncluster:\n  id: x\n"
+
+	for name, change := range map[string]func(*machineconfig.Edit, *machineconfig.Document){
+		"a value":     func(e *machineconfig.Edit, d *machineconfig.Document) { e.Set(d, "controlplane", "machine", "type") },
+		"a new value": func(e *machineconfig.Edit, d *machineconfig.Document) { e.Set(d, "b", "machine", "token") },
+		"an item":     func(e *machineconfig.Edit, d *machineconfig.Document) { e.Append(d, "b", "machine", "certSANs") },
+		"a key":       func(e *machineconfig.Edit, d *machineconfig.Document) { e.Remove(d, "cluster", "id") },
+	} {
+		before, err := machineconfig.Parse([]byte(text))
+		require.NoError(t, err)
+
+		edit := before.Edit()
+		change(edit, before.Documents()[0])
+
+		changed, err := edit.Bytes()
+		require.NoError(t, err)
+
+		after, err := machineconfig.Parse(changed)
+		require.NoError(t, err)
+		require.NoError(t, edit.Check(after), name)
+
+		_, isChange := errors.AsType[*machineconfig.ChangeError](edit.Check(before))
+		require.True(t, isChange, name)
+	}
+}
