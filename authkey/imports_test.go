@@ -16,6 +16,8 @@ func TestImports(t *testing.T) {
 	output, err := exec.CommandContext(t.Context(), "go", "list", "-deps", ".").Output()
 	require.NoError(t, err)
 
+	require.Contains(t, string(output), "/internal/secret\n")
+
 	for path := range strings.FieldsSeq(string(output)) {
 		assert.NotEqual(t, "net/http", path)
 

@@ -63,6 +63,7 @@ func TestLinks(t *testing.T) {
 	t.Parallel()
 
 	texts := documents(t)
+	found := 0
 
 	for name, text := range texts {
 		for _, match := range link.FindAllStringSubmatch(inCode.ReplaceAllString(text, ""), -1) {
@@ -82,8 +83,12 @@ func TestLinks(t *testing.T) {
 			if anchor != "" {
 				assert.Contains(t, anchors(texts[path]), anchor, "%s links to %s", name, match[1])
 			}
+
+			found++
 		}
 	}
+
+	assert.Positive(t, found)
 }
 
 // anchors returns the anchors that GitHub makes of the headings of a text.

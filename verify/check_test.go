@@ -148,7 +148,10 @@ func TestCanceled(t *testing.T) {
 
 	checker := &verify.Checker{Parallel: 2, Timeout: time.Hour, Wait: time.Hour}
 
-	for _, result := range checker.Check(ctx, targets) {
+	results := checker.Check(ctx, targets)
+	require.Len(t, results, len(targets))
+
+	for _, result := range results {
 		assert.Equal(t, verify.OutcomeCanceled, result.Outcome)
 	}
 }
