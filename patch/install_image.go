@@ -24,10 +24,6 @@ func isImageReference(text string) bool {
 	return err == nil && !strings.Contains(text, "://") // https: is the name of a registry to it
 }
 
-// stockImages are parts of the references of images that hold no system extension: Talos's own installer, and what Image
-// Factory makes of the empty schematic.
-var stockImages = []string{"/siderolabs/installer", "/" + imagefactory.EmptyID}
-
 // WithInstallImage sets the image that Talos is installed from, with a tag or digest, which has to hold the tailscale
 // system extension. Default: that of the config.
 //
@@ -64,11 +60,9 @@ func newInstallImage(d *draft) feature {
 		return nil
 	}
 
-	for _, stock := range stockImages {
-		if strings.Contains(image, stock+":") || strings.Contains(image, stock+"@") {
-			d.notes.add(NoteStockImage, "`install-image`: this image holds no system extension, so the node does not join: use the one that "+
-				"talos-tsbridge schematic --image prints")
-		}
+	if imagefactory.IsStock(image) {
+		d.notes.add(NoteStockImage, "`install-image`: this image holds no system extension, so the node does not join: use the one that "+
+			"talos-tsbridge schematic --image prints")
 	}
 
 	if d.target == nil && contract.UnattendedInstallConfig(d.contract) {

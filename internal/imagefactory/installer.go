@@ -24,8 +24,14 @@ const (
 
 var (
 	platformName = lazyregexp.New(`^[a-z][a-z0-9-]*$`)
+	talosOwn     = lazyregexp.New(`(?:^|/)siderolabs/installer(?:-base)?(?::|@|$)`)
+	empty        = lazyregexp.New(`/` + EmptyID + `(?::|@|$)`)
 	wholeVersion = lazyregexp.New(`^v?(\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?)$`)
 )
+
+// IsStock reports whether an image is known to hold no system extension: Talos's own installer, from whichever registry, or what
+// Image Factory makes of the empty schematic.
+func IsStock(image string) bool { return talosOwn().MatchString(image) || empty().MatchString(image) }
 
 // Factory is an Image Factory, or a mirror of its registry.
 type Factory struct {

@@ -218,3 +218,20 @@ func TestFactory(t *testing.T) {
 		assert.ErrorContains(t, err, "is not valid", text)
 	}
 }
+
+func TestIsStock(t *testing.T) {
+	t.Parallel()
+
+	for image, want := range map[string]bool{
+		"ghcr.io/siderolabs/installer:v1.14.1":                                     true,
+		"siderolabs/installer:v1.14.1":                                             true,
+		"registry.example.com/ghcr/siderolabs/installer@sha256:0":                  true,
+		"ghcr.io/siderolabs/installer-base:v1.14.1":                                true,
+		"factory.talos.dev/metal-installer/" + EmptyID + ":v1.14.1":                true,
+		"factory.talos.dev/metal-installer/" + strings.Repeat("ab", 32) + ":v1.14": false,
+		"registry.example.com/our/installer:v1":                                    false,
+		"registry.example.com/siderolabs/installer-tailscale:v1":                   false,
+	} {
+		assert.Equal(t, want, IsStock(image), image)
+	}
+}

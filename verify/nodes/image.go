@@ -92,10 +92,7 @@ func (q *questions) version() error {
 	})
 }
 
-var (
-	factoryImage = lazyregexp.New(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
-	bareImage    = lazyregexp.New(`^(?:ghcr\.io/|[^/]+/)?siderolabs/installer(?:-base)?(?::|@|$)`)
-)
+var factoryImage = lazyregexp.New(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)
 
 // upgrade tells whether the next upgrade to what the config says would lose the extension.
 func (d *diagnosis) upgrade() {
@@ -108,7 +105,7 @@ func (d *diagnosis) upgrade() {
 	matched := factoryImage().FindStringSubmatch(d.InstallImage)
 
 	switch {
-	case bareImage().MatchString(d.InstallImage):
+	case matched == nil && imagefactory.IsStock(d.InstallImage):
 		d.add(verify.SeverityWarning, code, "the config installs "+d.InstallImage+", Talos's own image without any extension: an upgrade or a new install with it loses tailscale",
 			d.rightImage("factory.talos.dev", "")...)
 	case matched == nil: // of a registry that says nothing about what is in it
