@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync/atomic"
 	"time"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -39,7 +41,7 @@ func (p *program) newUpProgress(flags *upFlags) *upProgress {
 	case p.redraws():
 		const refresh = 250 * time.Millisecond
 
-		progress.lines = mpb.New(mpb.WithOutput(p.stderr), mpb.WithAutoRefresh(), mpb.WithRefreshRate(refresh))
+		progress.lines = mpb.New(mpb.WithConsoleWriter(console(p.stderr)), mpb.WithAutoRefresh(), mpb.WithRefreshRate(refresh))
 		progress.out, p.stderr = progress.lines, progress.lines
 	}
 
@@ -94,4 +96,24 @@ func (u *upProgress) end() {
 		u.lines.Wait()
 		u.program.stderr = u.stderr
 	}
+}
+
+// console writes to a terminal over what was written before. Each write begins at the first column: the terminal itself echoes what a person
+// types, such as ^C, and what stands left of the cursor would stay.
+func console(stderr io.Writer) *cupwriter.Writer {
+	writer := cupwriter.New(fromFirstColumn{stderr}, false)
+
+	if file, ok := stderr.(*os.File); ok {
+		writer.SetTermFd(int(file.Fd()))
+	}
+
+	return writer
+}
+
+type fromFirstColumn struct{ io.Writer }
+
+func (w fromFirstColumn) Write(text []byte) (int, error) {
+	n, err := w.Writer.Write(append([]byte{'\r'}, text...))
+
+	return max(0, n-1), err
 }
