@@ -163,7 +163,8 @@ func kept(config tree, settings patch.Settings) []string {
 	var fields []string
 
 	for _, choice := range patch.Choices() {
-		if gives(has, choice.Field) && !gives(settings, choice.Field) {
+		_, isThere := choice.Text(&has)
+		if _, given := choice.Text(&settings); isThere && !given {
 			fields = append(fields, choice.Field)
 		}
 	}
