@@ -69,7 +69,7 @@ func (f *File) Plan(options PlanOptions) (*Plan, error) {
 
 	for i := range p.nodes {
 		group.Go(func() error {
-			p.patches[i], failed[i] = p.check(i, shared)
+			p.patches[i], failed[i] = p.check(i, shared[i])
 
 			return nil
 		})

@@ -1,9 +1,7 @@
 package fleet
 
 import (
-	"reflect"
-
-	"github.com/siderolabs/go-pointer"
+	"encoding/json"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
@@ -31,40 +29,52 @@ func (p planned) forNode(node *Node, key authkey.Key) (*patch.Patch, error) {
 	return named.WithKey(key)
 }
 
-// shared makes the patches that nodes share, by their roles. Those that are wrong are left out: what is wrong is told of each node.
-func (p *Plan) shared() map[string]*patch.Patch {
-	shared := map[string]*patch.Patch{}
+// shared returns, for each node, the patch that it shares with others, nil where it has one of its own. A patch that is wrong is not
+// shared: what is wrong is told of each node.
+func (p *Plan) shared() []*patch.Patch {
+	alike := map[string][]int{}
 
 	for i, node := range p.nodes {
-		role, ok := p.sharesByRole(node)
-		if _, made := shared[role]; made || !ok {
+		if settings, ok := p.sharable(node); ok {
+			alike[settings] = append(alike[settings], i)
+		}
+	}
+
+	shared := make([]*patch.Patch, len(p.nodes))
+
+	for _, nodes := range alike {
+		if len(nodes) == 1 {
 			continue
 		}
 
-		shared[role], _ = p.make(i)
+		if made, err := p.make(nodes[0]); err == nil {
+			for _, i := range nodes {
+				shared[i] = made
+			}
+		}
 	}
 
 	return shared
 }
 
-// sharesByRole reports whether a node differs from others in hostname and role alone, and returns its role.
-func (p *Plan) sharesByRole(node *Node) (role string, ok bool) {
-	if p.file.unnamed || p.over.Hostname != nil || node.Key != nil {
+// sharable returns the settings of a node as text, by which those are known that differ in their hostnames alone. It reports false
+// for a node that may differ in more.
+func (p *Plan) sharable(node *Node) (settings string, ok bool) {
+	if p.file.unnamed || p.over.Hostname != nil || node.Settings.Hostname != nil || node.Key != nil || !node.Settings.AuthKey.IsZero() {
 		return "", false
 	}
 
-	settings := node.Settings
-	role, settings.Role = pointer.SafeDeref(settings.Role), nil
+	text, err := json.Marshal(&node.Settings)
 
-	return role, reflect.ValueOf(&settings).Elem().IsZero()
+	return string(text), err == nil
 }
 
-// check makes the patch of a node.
-func (p *Plan) check(i int, shared map[string]*patch.Patch) (planned, error) {
-	if role, ok := p.sharesByRole(p.nodes[i]); ok && shared[role] != nil {
-		_, err := shared[role].WithHostname(p.nodes[i].Name)
+// check makes the patch of a node, where it shares none.
+func (p *Plan) check(i int, shared *patch.Patch) (planned, error) {
+	if shared != nil {
+		_, err := shared.WithHostname(p.nodes[i].Name)
 
-		return planned{shared[role], true}, err
+		return planned{shared, true}, err
 	}
 
 	made, err := p.make(i)
