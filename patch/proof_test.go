@@ -61,6 +61,7 @@ func TestApplyProvesItsResult(t *testing.T) {
 		"another value":       {wrongFeature{[]any{"machine", "token"}, "EXAMPLE", []string{"machine", "certSANs"}}, ConfigUnproven},
 		"another place":       {wrongFeature{[]any{"machine", "sysctls", "a"}, "1", []string{"machine", "sysctls", "b"}}, ConfigUnproven},
 		"a key without a use": {wrongFeature{[]any{"machine", "nothing"}, "1", []string{"machine", "nothing"}}, ConfigUnreadable},
+		"what is no subnet":   {wrongFeature{[]any{"machine", "kubelet", "nodeIP", "validSubnets"}, []string{"SECRET"}, []string{"machine", "kubelet", "nodeIP"}}, ConfigInvalid},
 		"what is refused":     {wrongFeature{[]any{"cluster", "etcd", "advertisedSubnets"}, []string{"192.168.1.0/24"}, []string{"cluster", "etcd"}}, ConfigInvalid},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -78,6 +79,7 @@ func TestApplyProvesItsResult(t *testing.T) {
 			fault, ok := errors.AsType[*ConfigError](err)
 			require.True(t, ok, err)
 			assert.Equal(t, tt.want, fault.Code, err)
+			assert.NotContains(t, err.Error(), "SECRET")
 		})
 	}
 }

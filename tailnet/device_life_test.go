@@ -114,7 +114,9 @@ func TestRemoveDevice(t *testing.T) {
 	requireGuard(t, client.RemoveDevice(t.Context(), old, false), tailnet.GuardConnected)
 	server.SetDevice(old.ID, func(d *tailnettest.Device) { d.Name = "vault.tail1234.ts.net" })
 	requireGuard(t, client.RemoveDevice(t.Context(), old, true), tailnet.GuardChanged)
-	server.SetDevice(old.ID, func(d *tailnettest.Device) { d.Name = old.Name })
+	server.SetDevice(old.ID, func(d *tailnettest.Device) { d.Name, d.Created = old.Name, d.Created.Add(time.Hour) })
+	requireGuard(t, client.RemoveDevice(t.Context(), old, true), tailnet.GuardChanged)
+	server.SetDevice(old.ID, func(d *tailnettest.Device) { d.Created = d.Created.Add(-time.Hour) })
 	require.Len(t, server.Devices(), 3)
 
 	setOffline(server, 0, time.Hour)
@@ -136,6 +138,15 @@ func TestReplaceDevice(t *testing.T) {
 	requireGuard(t, err, tailnet.GuardConnected)
 
 	setOffline(server, 1, time.Hour)
+
+	// one of several is alive, which of them is looked at last: none is removed
+	server.SetDevice(server.Devices()[0].ID, func(d *tailnettest.Device) { d.LastSeen = time.Time{} })
+
+	_, err = client.ReplaceDevice(t.Context(), "lab", []string{"k8s"})
+	requireGuard(t, err, tailnet.GuardConnected)
+	require.Len(t, server.Devices(), 3)
+
+	setOffline(server, 0, time.Hour)
 
 	// the name is that of something else
 	for _, tags := range [][]string{nil, {"tag:edge"}, {"tag:k8s", "tag:edge"}} {

@@ -182,7 +182,9 @@ func TestProve(t *testing.T) {
 		{"another field beside ours", strings.Replace(before, "kubelet: {}", "kubelet: {nodeIP: {validSubnets: [x], other: y}}", 1), "machine.kubelet.nodeIP.other"},
 		{"a list that loses", strings.Replace(before, "[a, b]", "[b, y]", 1), "machine.certSANs[0]"},
 		{"a field that goes", strings.Replace(before, "  kubelet: {}\n  certSANs: [a, b]\n", "", 1), "machine.certSANs"},
-		{"an anchor", strings.Replace(before, "{crt: a}", "{crt: b}", 1), "machine.ca.crt"},
+		{"what an anchor stands for", strings.Replace(before, "{crt: a}", "{crt: b}", 1), "machine.ca.crt"},
+		{"the name of an anchor", strings.NewReplacer("&ca", "&b", "*ca", "*b").Replace(before), "machine.ca"},
+		{"an anchor that goes", strings.NewReplacer("&ca ", "", "*ca", "{crt: a}").Replace(before), "machine.ca"},
 		{"the order of keys", "machine:\n  ca: &ca {crt: a}\n  type: worker\n  kubelet: {}\n  certSANs: [a, b]\n  other: *ca\n---\nkind: A\nb: c\n", "machine.type"},
 		{"a document that goes", strings.Split(before, "---\n")[0], "A"},
 		{"a document that comes", before + "---\nkind: B\n", "B"},
@@ -210,6 +212,21 @@ func TestProve(t *testing.T) {
 			assert.Positive(t, changed.Line)
 		})
 	}
+}
+
+// A field that may change must not change what another place has of it by an alias.
+func TestProveAliases(t *testing.T) {
+	t.Parallel()
+
+	const before = "machine:\n  certSANs: &names [a]\n  other: {names: *names}\n"
+
+	fields := []machineconfig.Field{{Kind: machineconfig.Legacy, Path: []string{"machine", "certSANs"}}}
+
+	require.NoError(t, machineconfig.Prove(parse(t, before), parse(t, before), fields))
+
+	changed, ok := errors.AsType[*machineconfig.ChangeError](machineconfig.Prove(parse(t, before), parse(t, strings.Replace(before, "[a]", "[b]", 1)), fields))
+	require.True(t, ok)
+	assert.Contains(t, changed.Path, "machine.other.names")
 }
 
 // What an alias would write out is bounded before anything does.
