@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
 // converge brings one node to what the plan says of it.
@@ -114,6 +115,10 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	if c.report.Action == "" {
 		c.report.Action, c.report.Says = decided.action, decided.says
 
+		if decided.action != ActionNone {
+			c.note(desired)
+		}
+
 		if fields := c.kept(desired); len(fields) > 0 {
 			c.report.Says = append(c.report.Says, "keeps what its config says for "+strings.Join(fields, ", ")+", which the file does not: unset takes it out")
 		}
@@ -152,13 +157,23 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	return err
 }
 
-// kept are the fields that the final config has and the file does not, as a plan tells.
+// kept are the fields that the config keeps and the file does not have, as a plan tells.
 func (c *converge) kept(desired *desired) []string {
 	if !c.up.DryRun {
 		return nil
 	}
 
-	return kept(desired.finalTree, c.plan.Settings(c.index))
+	return kept(desired.beforeTree, desired.finalTree, c.plan.Settings(c.index))
+}
+
+// note tells what is worth knowing about what changes. That a node without a key does not join, and that one which has joined
+// does not take new arguments by itself, is what a run is there for.
+func (c *converge) note(desired *desired) {
+	for _, note := range desired.applied.Notes() {
+		if note.Code != patch.NoteNoKey && note.Code != patch.NoteJoined {
+			c.report.Notes = append(c.report.Notes, c.plan.file.named(note.Text))
+		}
+	}
 }
 
 // askDevice makes a login of what would leave the device without something that the config says.

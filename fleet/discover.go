@@ -156,15 +156,17 @@ func settingsOf(config tree) patch.Settings {
 	return settings
 }
 
-// kept returns the fields that a config says something for and the settings do not: the config keeps them.
-func kept(config tree, settings patch.Settings) []string {
-	has := settingsOf(config)
+// kept returns the fields that the config of a node says something for before and after, and the settings do not.
+func kept(before, after tree, settings patch.Settings) []string {
+	had, has := settingsOf(before), settingsOf(after)
 
 	var fields []string
 
 	for _, choice := range patch.Choices() {
+		_, wasThere := choice.Text(&had)
 		_, isThere := choice.Text(&has)
-		if _, given := choice.Text(&settings); isThere && !given {
+
+		if _, given := choice.Text(&settings); wasThere && isThere && !given {
 			fields = append(fields, choice.Field)
 		}
 	}

@@ -47,6 +47,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, err
 	}
 
+	c.note(desired)
 	c.report.Says = append(c.report.Says, "waits for its first config: is installed with "+c.node.Config+", and joins once it has booted")
 
 	if c.up.DryRun {

@@ -40,16 +40,7 @@ type Plan struct {
 	read    func(name string) ([]byte, error)
 	nodes   []*Node
 	patches []planned
-	notes   []Note
-	places  map[string]int // of notes by their texts
-}
-
-// Note is something worth knowing that is no fault.
-type Note struct {
-	// Nodes are the names of those that it is about.
-	Nodes []string `json:"nodes"`
-	// Text is a sentence. Of nodes that are in no file, the names of choices stand in `backquotes` in it, as in [patch.Note].
-	Text string `json:"text"`
+	notes   notes
 }
 
 // Plan makes the patch of every node, with what stands for a key, and returns all faults of all nodes at once: those of the file
@@ -143,7 +134,7 @@ func (p *Plan) Settings(i int) patch.Settings {
 }
 
 // Notes returns what is worth knowing about the plan.
-func (p *Plan) Notes() []Note { return slices.Clone(p.notes) }
+func (p *Plan) Notes() []Note { return slices.Clone(p.notes.list) }
 
 // Len returns how many nodes there are.
 func (p *Plan) Len() int { return len(p.nodes) }

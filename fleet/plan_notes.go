@@ -7,35 +7,63 @@ import (
 	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/nodeip"
+	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
 
-// collectNotes puts the notes of all patches together, each once with the nodes that it is about.
+// Note is something worth knowing that is no fault.
+type Note struct {
+	// Code is that of a note of package patch, or one of this package.
+	Code patch.NoteCode `json:"code"`
+	// Nodes are the names of those that it is about.
+	Nodes []string `json:"nodes"`
+	// Text is a sentence. Of nodes that are in no file, the names of choices stand in `backquotes` in it, as in [patch.Note].
+	Text string `json:"text"`
+}
+
+const (
+	// NoteAddressOutside: the address of the node is in none of the node IP subnets.
+	NoteAddressOutside patch.NoteCode = "address-outside"
+	// NoteRouteTwice: several nodes advertise a route, each by itself.
+	NoteRouteTwice patch.NoteCode = "route-twice"
+)
+
+// notes are notes with the nodes that they are about, each once.
+type notes struct {
+	list   []Note
+	places map[string]int // by their texts
+}
+
+func (n *notes) add(code patch.NoteCode, text string, nodes ...string) {
+	if n.places == nil {
+		n.places = map[string]int{}
+	}
+
+	place, known := n.places[text]
+	if !known {
+		place = len(n.list)
+		n.places[text] = place
+		n.list = append(n.list, Note{Code: code, Text: text})
+	}
+
+	n.list[place].Nodes = append(n.list[place].Nodes, nodes...)
+}
+
+// collectNotes puts the notes of all patches together.
 func (p *Plan) collectNotes() {
 	for i, made := range p.patches {
 		for _, note := range made.Notes() {
-			text := note.Text
-			if !p.file.unnamed {
-				text = fieldNamed(text)
-			}
-
-			p.note(text, p.nodes[i].Name)
+			p.notes.add(note.Code, p.file.named(note.Text), p.nodes[i].Name)
 		}
 	}
 }
 
-func (p *Plan) note(text string, nodes ...string) {
-	if p.places == nil {
-		p.places = map[string]int{}
+// named writes a text of package patch with the names that the file has for choices.
+func (f *File) named(text string) string {
+	if f.unnamed {
+		return text
 	}
 
-	place, known := p.places[text]
-	if !known {
-		place = len(p.notes)
-		p.places[text] = place
-		p.notes = append(p.notes, Note{Text: text})
-	}
-
-	p.notes[place].Nodes = append(p.notes[place].Nodes, nodes...)
+	return fieldNamed(text)
 }
 
 // noteOnAddresses tells of nodes whose own address is not one that Kubernetes is to know them by.
@@ -61,7 +89,7 @@ func (p *Plan) noteOnAddresses() {
 		}
 
 		if picked, err := nodeip.Pick([]netip.Addr{address.Unmap()}, rules...); err == nil && len(picked) == 0 {
-			p.note(fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, list), node.Name)
+			p.notes.add(NoteAddressOutside, fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, list), node.Name)
 		}
 	}
 }
@@ -97,7 +125,7 @@ func (p *Plan) noteOnRoutes() {
 	slices.Sort(twice)
 
 	for _, route := range twice {
-		p.note(fmt.Sprintf("route %s is advertised by %s: the tailnet uses one of them at a time, and another when that is offline; leave it out where that is not meant",
+		p.notes.add(NoteRouteTwice, fmt.Sprintf("route %s is advertised by %s: the tailnet uses one of them at a time, and another when that is offline; leave it out where that is not meant",
 			route, some(by[route])), by[route]...)
 	}
 }

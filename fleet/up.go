@@ -107,6 +107,8 @@ type NodeReport struct {
 	Action  Action  `json:"action,omitempty"`
 	// Says is what the action means for the node.
 	Says []string `json:"says,omitempty"`
+	// Notes are what is worth knowing about what changes in its config, as [Note.Text] has it.
+	Notes []string `json:"notes,omitempty"`
 	// Code and Cause say why the node failed or was refused, Next what to do about it.
 	Code  Code     `json:"code,omitempty"`
 	Cause string   `json:"cause,omitempty"`
@@ -149,6 +151,19 @@ func (r *Report) Sent() (configs, keys int) {
 	}
 
 	return configs, keys
+}
+
+// Notes returns those of all nodes.
+func (r *Report) Notes() []Note {
+	var all notes
+
+	for _, node := range r.Nodes {
+		for _, text := range node.Notes {
+			all.add("", text, node.Node)
+		}
+	}
+
+	return all.list
 }
 
 // Run brings up the nodes of the plan: control planes one after another, then workers. It fails where no node could be

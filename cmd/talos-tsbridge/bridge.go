@@ -74,7 +74,15 @@ func (p *program) planOf(
 
 	if !flags.quiet {
 		p.note(hosts.notes...)
-		p.noteOnNodes(plan)
+
+		notes := plan.Notes()
+		if keysLater { // what a patch means is told of each node, by the config that it goes into
+			notes = slices.DeleteFunc(notes, func(note fleet.Note) bool {
+				return note.Code != fleet.NoteAddressOutside && note.Code != fleet.NoteRouteTwice
+			})
+		}
+
+		p.noteOnNodes(notes, plan.Len())
 
 		if !keysLater && (len(file.Unset) > 0 || slices.ContainsFunc(file.Nodes, func(node fleet.Node) bool { return len(node.Unset) > 0 })) {
 			p.note("unset is for talos-tsbridge up: a patch takes nothing out of a machine config")
@@ -89,15 +97,15 @@ func (p *program) planOf(
 	return made, p.setKeys(ctx, made, flags, given)
 }
 
-// noteOnNodes tells what is worth knowing about the plan, with the nodes where it is not all of them.
-func (p *program) noteOnNodes(plan *fleet.Plan) {
-	for _, note := range plan.Notes() {
+// noteOnNodes tells what is worth knowing about nodes, with their names where it is not all of them.
+func (p *program) noteOnNodes(notes []fleet.Note, all int) {
+	for _, note := range notes {
 		text := inFlags(note.Text)
 
 		const few = 3
 
 		switch count := len(note.Nodes); {
-		case count == plan.Len():
+		case count == all:
 		case count <= few:
 			text = strings.Join(note.Nodes, ", ") + ": " + text
 		default:

@@ -155,6 +155,16 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		return exitError{err, exitUnseen}
 	}
 
+	for _, node := range report.Nodes {
+		for i, note := range node.Notes {
+			node.Notes[i] = inFlags(note)
+		}
+	}
+
+	if !flags.quiet {
+		p.noteOnNodes(report.Notes(), plan.Len())
+	}
+
 	if err == nil {
 		p.foresee(ctx, flags, plan, report)
 		err = p.restoreNames(ctx, flags, plan, report)
