@@ -233,3 +233,21 @@ func TestProtocols(t *testing.T) {
 	assert.Equal(t, verify.OutcomeTLSVersion, result.Outcome)
 	assert.Equal(t, []verify.Code{verify.CodeTLSVersion}, codes(verify.Diagnose([]verify.Result{result})))
 }
+
+// An authority that is called as the server is another certificate all the same.
+func TestFaultyOfTheSameName(t *testing.T) {
+	t.Parallel()
+
+	own := verify.Certificate{Subject: "CN=vault", Issuer: "CN=vault", NotAfter: time.Date(2027, time.January, 1, 0, 0, 0, 0, time.UTC)}
+	authority := own
+	authority.NotAfter = time.Date(2025, time.January, 1, 0, 0, 0, 0, time.UTC)
+
+	expired := result(t, verify.PlaceHost, vaultTLS, verify.OutcomeTLSExpired)
+	expired.TLS = &verify.TLS{Chain: []verify.Certificate{own, authority}, Problem: verify.ProblemExpired, Faulty: &authority}
+
+	assert.Contains(t, verify.Diagnose([]verify.Result{expired})[0].Cause, "the server's own is good")
+
+	expired.TLS.Faulty, expired.TLS.Chain[0].NotAfter = &expired.TLS.Chain[0], authority.NotAfter
+
+	assert.NotContains(t, verify.Diagnose([]verify.Result{expired})[0].Cause, "the server's own is good")
+}

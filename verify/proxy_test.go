@@ -98,14 +98,16 @@ func TestProxiesThatSayLittle(t *testing.T) {
 func TestUnusedProxy(t *testing.T) {
 	t.Parallel()
 
-	dropped := &verify.Checker{UnusedProxy: "socks5://127.0.0.1:1055", Timeout: short}
-	result := check(t, dropped, "tcp://100.82.13.87:8200")[0]
+	const proxy = "socks5://127.0.0.1:1055"
 
-	if !slices.Contains([]verify.Outcome{verify.OutcomeTimeout, verify.OutcomeUnreachable}, result.Outcome) {
-		t.Skip("a tailnet address answers here: " + result.Outcome)
-	}
+	closed := "tcp://" + closedPort(t).String()
+	assert.Equal(t, proxy, check(t, &verify.Checker{UnusedProxy: proxy}, closed)[0].UnusedProxy)
+	assert.Empty(t, check(t, &verify.Checker{UnusedProxy: proxy, Dial: new(net.Dialer).DialContext}, closed)[0].UnusedProxy, "another way was taken")
 
-	findings := verify.Diagnose([]verify.Result{result})
-	assert.Equal(t, []verify.Code{verify.CodeProxyUnused}, codes(findings))
-	assert.Contains(t, findings[0].Cause, "socks5://127.0.0.1:1055")
+	silent := result(t, verify.PlaceHost, vaultTCP, verify.OutcomeTimeout)
+	silent.UnusedProxy = proxy
+
+	findings := verify.Diagnose([]verify.Result{silent})
+	require.Equal(t, []verify.Code{verify.CodeProxyUnused}, codes(findings))
+	assert.Contains(t, findings[0].Cause, proxy)
 }

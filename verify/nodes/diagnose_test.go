@@ -125,6 +125,9 @@ func TestBrokenStates(t *testing.T) {
 		{"userspace networking", func(n *talostest.Node) error {
 			return n.Set(talostest.Document("TS_USERSPACE=true"))
 		}, nodes.CodeUserspace, verify.SeverityFault, "TS_USERSPACE=true"},
+		{"userspace networking, by what containerboot does not read as a boolean", func(n *talostest.Node) error {
+			return n.Set(talostest.Document("TS_USERSPACE=no"))
+		}, nodes.CodeUserspace, verify.SeverityFault, "TS_USERSPACE=no"},
 		{"not logged in", func(n *talostest.Node) error {
 			_ = n.State.Destroy(context.Background(), talostest.Address("tailscale0", "fd7a:115c:a1e0::a/128").Metadata())
 
