@@ -11,7 +11,7 @@
 //	key, err := source.Read(ctx, authkey.Input{})
 //
 // A Key goes to patch.WithAuthKey, and that is normally the last a program sees of it. Package mint makes keys through the
-// API of a tailnet and takes back those that were not delivered.
+// API of a tailnet and revokes those that were not delivered.
 //
 // # Stability
 //

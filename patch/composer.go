@@ -27,7 +27,7 @@ type composer struct {
 	environment containerboot.Environment
 	arguments   []containerboot.Argument
 	files       extensions.ConfigFileList
-	// given are the variables that an option gives or takes back.
+	// given are the variables that an option gives or takes out.
 	given map[string]bool
 
 	notes  notes

@@ -36,7 +36,7 @@ func newEtcd(d *draft) feature {
 
 	switch {
 	case len(d.EtcdSubnets) > 0 && d.isUnset(etcdFlag):
-		d.faults.add(CodeConflict, "unset", "`unset` --etcd-subnet takes back what is given: leave one of them out")
+		d.faults.add(CodeConflict, "unset", "`unset` --etcd-subnet takes out what is given: leave one of them out")
 	case len(d.EtcdSubnets) > 0 && !d.role.IsControlPlane():
 		d.faults.add(CodeUnsupported, etcdFlag, "`etcd-subnet` is for control planes only, talos refuses it on workers: set `role` to controlplane, "+
 			"or leave it out")

@@ -47,7 +47,7 @@ func newNodeIP(d *draft) feature {
 	case noNodeIP && len(d.NodeIPSubnets) > 0:
 		d.faults.add(CodeConflict, "no-node-ip", "`node-ip-subnet` and `no-node-ip` exclude each other")
 	case len(d.NodeIPSubnets) > 0 && d.isUnset(nodeIPFlag):
-		d.faults.add(CodeConflict, "unset", "`unset` --node-ip-subnet takes back what is given: leave one of them out")
+		d.faults.add(CodeConflict, "unset", "`unset` --node-ip-subnet takes out what is given: leave one of them out")
 	case len(d.NodeIPSubnets) > 0:
 		d.nodeIP.subnets = d.parseSubnets(&d.faults, nodeIPFlag, d.NodeIPSubnets)
 		d.addNotes(NoteNodeIP, "node IP", d.nodeIP.subnets)

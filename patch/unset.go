@@ -138,7 +138,7 @@ func (c *composer) checkUnset() {
 
 	for _, name := range c.unset {
 		if c.given[name] && name != containerboot.UpVariable {
-			c.faults.add(CodeConflict, option, "`unset` %s takes back what is given: leave one of them out", name)
+			c.faults.add(CodeConflict, option, "`unset` %s takes out what is given: leave one of them out", name)
 		}
 	}
 }

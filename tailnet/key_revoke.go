@@ -10,7 +10,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
-// RevokeKey takes back the key of this ID. Devices that it registered stay registered.
+// RevokeKey revokes the key of this ID. Devices that it registered stay registered.
 //
 // When the tailnet has no such key, that is an error with [ReasonNotFound]. That may be what a caller wants, and it may be a
 // typing error that leaves the right key alive. It is no error when RevokeKey itself deleted the key and only the answer

@@ -1,4 +1,4 @@
-// Package mint makes Tailscale auth keys that are delivered or taken back.
+// Package mint makes Tailscale auth keys that are delivered or revoked.
 //
 // # How to use
 //
@@ -22,7 +22,7 @@
 //
 // A creation that got no clear answer is not repeated, since that would leave a second key behind. Instead [Minter.Lease]
 // looks for the key by its description, which no other key has, revokes it, and says in its error what it found. Whatever
-// could not be taken back is named by an [OrphanError]. [Minter.UnusedKeys] finds keys of earlier runs that can still
+// could not be revoked is named by an [OrphanError]. [Minter.UnusedKeys] finds keys of earlier runs that can still
 // register a node.
 //
 // # Stability

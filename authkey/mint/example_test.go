@@ -10,7 +10,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
-// A key is delivered or taken back, whatever happens in between.
+// A key is delivered or revoked, whatever happens in between.
 func ExampleMinter_Lease() {
 	// A program uses Tailscale's own server, and has its OAuth client in the environment: mint.FromEnv(os.LookupEnv).
 	server := tailnettest.NewServer(nil)

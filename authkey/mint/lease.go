@@ -82,8 +82,8 @@ func (l *Lease) Release(ctx context.Context) error {
 	return nil
 }
 
-// ReleaseAll releases leases, all at the same time, so that it takes no longer than one. It returns what could not be taken
-// back, in the order of the leases: of a [Lease], one [OrphanError] each.
+// ReleaseAll releases leases, all at the same time, so that it takes no longer than one. It returns what could not be
+// revoked, in the order of the leases: of a [Lease], one [OrphanError] each.
 func ReleaseAll[L interface {
 	Release(ctx context.Context) error
 }](ctx context.Context, leases ...L) []error {

@@ -11,7 +11,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
-// OrphanError tells of a key that may be alive although nobody has it: it could not be taken back, or it is not known
+// OrphanError tells of a key that may be alive although nobody has it: it could not be revoked, or it is not known
 // whether it was made.
 type OrphanError struct {
 	// Key is what is known of the key. Its ID is empty where only the description is known.
@@ -20,7 +20,7 @@ type OrphanError struct {
 	err error
 }
 
-// Error says why the key could not be taken back and how it is recognised.
+// Error says why the key could not be revoked and how it is recognised.
 func (e *OrphanError) Error() string {
 	name := "key " + e.Key.ID
 	if e.Key.ID == "" {
@@ -30,7 +30,7 @@ func (e *OrphanError) Error() string {
 	return fmt.Sprintf("%v: revoke %s described %q, else it expires at %s", e.err, name, e.Key.Description, e.Key.Expires.UTC().Format(time.RFC3339))
 }
 
-// Unwrap returns why the key was not delivered and why it could not be taken back.
+// Unwrap returns why the key was not delivered and why it could not be revoked.
 func (e *OrphanError) Unwrap() error { return e.err }
 
 // searchAttempts is how often we search for a key whose creation got no clear answer: the server may still be creating it.

@@ -24,7 +24,7 @@ What is given is changed, everything else is kept, byte for byte: variables and 
 IP, the addresses of etcd. Only what the config does not have gets its default. Without a key, a way to log in that the config
 has stays, and --auth-key none takes it out. Applying again changes nothing. The file is not changed without --in-place.
 
-An empty --hostname or --advertise-routes, and --userspace=false, take back what an earlier run set; --unset takes back anything.
+An empty --hostname or --advertise-routes, and --userspace=false, undo what an earlier run set; --unset takes out anything.
 
 What talosctl get machineconfig -o yaml prints is taken too; the result is the machine config alone.`,
 		Example: `  talos-tsbridge apply --advertise-tags tag:k8s worker.yaml --diff

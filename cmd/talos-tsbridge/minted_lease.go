@@ -48,7 +48,7 @@ func (l *mintedLease) Release(ctx context.Context) error {
 	return err
 }
 
-// releasing releases leases at the same time, all that are not kept, and adds to err what could not be taken back.
+// releasing releases leases at the same time, all that are not kept, and adds to err what could not be revoked.
 func releasing(ctx context.Context, err error, leases ...fleet.Lease) error {
 	return errors.Join(append([]error{err}, mint.ReleaseAll(ctx, leases...)...)...)
 }

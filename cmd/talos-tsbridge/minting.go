@@ -13,7 +13,7 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 )
 
-// minting makes the keys that are asked for, and says what it made and took back.
+// minting makes the keys that are asked for, and says what it made and revoked.
 type minting struct {
 	program *program
 	wanted  keyRequest

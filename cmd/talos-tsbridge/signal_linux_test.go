@@ -154,7 +154,7 @@ func TestSignalWhileFIFOIsRead(t *testing.T) {
 	}
 }
 
-// A key that waits for the reader of a FIFO is taken back.
+// A key that waits for the reader of a FIFO is revoked.
 func TestSignalWhileFIFOIsWritten(t *testing.T) {
 	t.Parallel()
 

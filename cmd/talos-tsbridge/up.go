@@ -42,7 +42,7 @@ says is changed. A second run finds nothing to do, sends nothing and makes no ke
   waiting for its first config      it is installed with the config that the file names for it, and then joins
 
 What the config of a node has and bridge.yaml does not say, stays: --dry-run tells it, and unset in the file, or --unset, takes it
-out. A node that does not come up takes back by itself what it was given. Control planes come first and one at a time; a node that
+out. A node that does not come up rolls back by itself. Control planes come first and one at a time; a node that
 fails stops the run. The talosconfig is found as talosctl finds it.
 
 The exit code is 0 where all is as wanted or done, or would be in a dry run; 1 where a node failed or was refused; 2 for wrong
