@@ -20,6 +20,8 @@ type converge struct {
 	node  *Node
 	api   *talosapi.Client
 	stage func(*Node, string)
+	// claim returns the first node of the plan that led to a machine.
+	claim func(machine, node string) string
 	// told is the stage that was told last.
 	told string
 	// before is the config on the node's disk, or the one that it is to be installed with.
@@ -87,6 +89,12 @@ func (c *converge) look(ctx context.Context) (*talosapi.State, *talosapi.Node, e
 
 // bring decides what to do about a node that has a config, and does it.
 func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
+	if refused := c.checkAddress(state); refused != nil {
+		c.report.Action = ActionRefuse
+
+		return refused
+	}
+
 	c.report.TailnetAddresses = state.TailnetAddresses
 
 	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), state.Persisted, c.up.KeepKey)

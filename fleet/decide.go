@@ -66,6 +66,9 @@ const (
 	CodeTagsNotOwned Code = "tags-not-owned"
 	// CodeOverlap: the cluster uses addresses of the tailnet for its pods or services.
 	CodeOverlap Code = "cidr-overlap"
+	// CodeAddress: the address does not lead to the node alone: it is a virtual one, or another node of the plan is reached by
+	// it too.
+	CodeAddress Code = "address-shared"
 	// CodeInterrupted: the run was ended before the node was done.
 	CodeInterrupted Code = "interrupted"
 )
@@ -150,7 +153,7 @@ func joined(s *talosapi.State, environment map[string]string) bool {
 // extensionMissing says how the node gets the extension.
 func extensionMissing(s *talosapi.State, config tree) *Refusal {
 	image := config.installImage()
-	if image == "" || isBare(image) {
+	if image == "" || imagefactory.IsStock(image) {
 		image = "IMAGE, as talos-tsbridge schematic --image prints it"
 	}
 
@@ -174,11 +177,6 @@ func checkOverlap(config *patch.Config) *Refusal {
 	}
 
 	return nil
-}
-
-// isBare reports whether an image is known to have no extension: that of a Talos release, or of the empty schematic.
-func isBare(image string) bool {
-	return strings.Contains(image, "ghcr.io/siderolabs/installer") || strings.Contains(image, imagefactory.EmptyID)
 }
 
 // checkNodeIP refuses a change that would move the node IP of a node that runs.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 )
 
@@ -12,6 +13,12 @@ import (
 // Never a try there: the node would boot with it and be left without a Talos API at its end. It returns what the node is
 // like then, or no state where there is nothing more to do.
 func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *talosapi.State) (*talosapi.State, error) {
+	if refused := c.checkAddress(state); refused != nil {
+		c.report.Action = ActionRefuse
+
+		return nil, refused
+	}
+
 	c.report.Action = ActionInstall
 
 	base, err := c.plan.Config(ctx, c.index)
@@ -75,12 +82,12 @@ func checkImage(state *talosapi.State, config tree) *Refusal {
 	image := config.installImage()
 
 	switch {
-	case state.Extension != "" && (state.Container || image == "" || !isBare(image)):
+	case state.Extension != "" && (state.Container || image == "" || !imagefactory.IsStock(image)):
 		return nil
 	case state.Extension != "":
 		return refuse(CodeImageLosesExtension, "the config installs "+image+", which has no extensions",
 			"write installImage: IMAGE at the node, as talos-tsbridge schematic --image prints it")
-	case image != "" && !isBare(image) && !state.Container:
+	case image != "" && !imagefactory.IsStock(image) && !state.Container:
 		return nil // it is asked again once that image has booted
 	}
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -195,7 +196,7 @@ func (u *Up) Run(ctx context.Context, plan *Plan) (*Report, error) {
 
 // rollOut is one run over all nodes. Of those that were looked at for it, planned tells; it may be empty.
 func (u *Up) rollOut(ctx context.Context, plan *Plan, api *talosapi.Client, planned *Report) *Report {
-	r := &rollout{up: u, plan: plan, api: api, planned: planned, report: &Report{Nodes: make([]NodeReport, plan.Len())}}
+	r := &rollout{up: u, plan: plan, api: api, planned: planned, report: &Report{Nodes: make([]NodeReport, plan.Len())}, machines: map[string]string{}}
 	r.run(ctx)
 
 	return r.report
@@ -233,6 +234,8 @@ type rollout struct {
 
 	guard   sync.Mutex
 	stopped bool
+	// machines are the nodes of the plan by what they lead to.
+	machines map[string]string
 }
 
 func (r *rollout) run(ctx context.Context) {
@@ -287,7 +290,7 @@ func (r *rollout) node(ctx context.Context, i int) {
 	case len(r.planned.Nodes) > 0 && r.planned.Nodes[i].Outcome == OutcomeAsWanted:
 		report = r.planned.Nodes[i]
 	default:
-		c := &converge{up: r.up, plan: r.plan, index: i, node: node, api: r.api, stage: r.stage, report: &report}
+		c := &converge{up: r.up, plan: r.plan, index: i, node: node, api: r.api, stage: r.stage, claim: r.claim, report: &report}
 		began := time.Now()
 		c.run(ctx)
 		report.Seconds = time.Since(began).Round(time.Millisecond).Seconds()
@@ -328,6 +331,10 @@ func (r *NodeReport) fail(ctx context.Context, err error) {
 
 	if talosapi.IsUnreachable(err) {
 		r.Code = CodeUnreachable
+
+		if _, isName := netip.ParseAddr(r.Address); isName != nil && strings.Contains(r.Cause, "lookup") {
+			r.Next = []string{"write the IP address of the node, or a name that the cluster knows: its endpoint looks names up, as for talosctl --nodes, and not this machine"}
+		}
 
 		if r.Sent == 0 {
 			r.Outcome = OutcomeUnknown

@@ -302,6 +302,7 @@ func TestUpRefuses(t *testing.T) {
 		joined bool
 		file   string
 		code   fleet.Code
+		cause  string
 		next   string
 	}{
 		"no extension": {live: &talostest.Live{NoExtension: true}, file: upFile, code: fleet.CodeExtensionMissing, next: "talosctl upgrade --image factory.talos.dev/installer/4a0d"},
@@ -324,9 +325,12 @@ func TestUpRefuses(t *testing.T) {
 		"no node IP":     {live: &talostest.Live{}, file: "nodeIPSubnets: [10.0.0.0/8]\nnodes:\n", code: fleet.CodeNodeIPNone, next: "nodeIPSubnets"},
 		"the other role": {live: &talostest.Live{}, file: "role: controlplane\nnodes:\n", code: fleet.CodeConfig},
 		"a config it does not take": {
-			live: &talostest.Live{OnApply: func(machine.ApplyConfigurationRequest_Mode) error { return status.Error(codes.InvalidArgument, "no") }},
-			file: upFile, code: fleet.CodeNotTaken,
+			live: &talostest.Live{OnApply: func(machine.ApplyConfigurationRequest_Mode) error {
+				return status.Error(codes.InvalidArgument, "2 errors occurred:\n\t* the first\n\t* the second\n\n")
+			}},
+			file: upFile, code: fleet.CodeNotTaken, cause: "the first; the second",
 		},
+		"a virtual address": {live: &talostest.Live{Virtual: "192.168.1.10"}, file: upFile, code: fleet.CodeAddress, next: "the node's own"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -349,6 +353,7 @@ func TestUpRefuses(t *testing.T) {
 			node := report.Nodes[0]
 			assert.Equal(t, fleet.OutcomeFailed, node.Outcome)
 			assert.Equal(t, test.code, node.Code, node.Cause)
+			assert.Contains(t, node.Cause, test.cause)
 			assert.Contains(t, strings.Join(node.Next, "\n"), test.next)
 			assert.Equal(t, before, live.Disk())
 			assert.Empty(t, live.Applied())
@@ -680,4 +685,21 @@ func TestUpBeforeAny(t *testing.T) {
 	report := u.run(t, text)
 	assert.Equal(t, []fleet.Outcome{fleet.OutcomeDone, fleet.OutcomeAsWanted}, []fleet.Outcome{report.Nodes[0].Outcome, report.Nodes[1].Outcome})
 	assert.ElementsMatch(t, []string{"a", "b"}, told)
+}
+
+// Two addresses that lead to one node: it is brought up once, and not given the other's name.
+func TestUpAddressOfAnother(t *testing.T) {
+	t.Parallel()
+
+	u := newUpTest(t)
+	u.up.ContinueOnError = true
+	live := u.live(t, &talostest.Live{Address: "192.168.1.10"}, configOf(t, machinetype.TypeControlPlane), false)
+	u.cluster.Reach(live, "lb.example.com")
+
+	report := u.run(t, upFile+"  a: {address: 192.168.1.10, role: controlplane}\n  b: {address: lb.example.com, role: controlplane}\n")
+	assert.Equal(t, fleet.OutcomeDone, report.Nodes[0].Outcome, report.Nodes[0].Cause)
+	assert.Equal(t, fleet.CodeAddress, report.Nodes[1].Code)
+	assert.Contains(t, report.Nodes[1].Cause, "reached for a too (192.168.1.10)")
+	assert.Zero(t, report.Nodes[1].Sent)
+	assert.Contains(t, live.Disk(), "TS_HOSTNAME=a")
 }

@@ -178,7 +178,15 @@ func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, 
 		return
 	}
 
-	for _, finding := range check.findings(report) {
+	// what is wrong with the device of a node that is to be changed, the change may mend
+	settled := &fleet.Report{Nodes: slices.Clone(report.Nodes)}
+	for i := range settled.Nodes {
+		if settled.Nodes[i].Outcome == fleet.OutcomePlanned {
+			settled.Nodes[i].TailnetAddresses = nil
+		}
+	}
+
+	for _, finding := range check.findings(settled) {
 		p.note(finding.String())
 	}
 }

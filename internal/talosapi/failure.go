@@ -58,14 +58,33 @@ func IsUnreachable(err error) bool {
 	return ok && failure.Unreachable
 }
 
-// firstLine is what an error says, without what may be a secret.
+// firstLine is what an error says, without what may be a secret. Of several that Talos says as a list, it has all.
 func firstLine(err error) string {
-	line, _, _ := strings.Cut(strings.TrimSpace(status.Convert(Unwrap(err)).Message()), "\n")
+	text := strings.TrimSpace(status.Convert(Unwrap(err)).Message())
+	line, rest, _ := strings.Cut(text, "\n")
+
+	if strings.HasSuffix(line, "occurred:") {
+		line = joined(rest)
+	}
+
 	if secret.Looks(line) {
 		return secret.Redacted
 	}
 
-	const longest = 200
+	const longest = 400
 
 	return fmt.Sprintf("%.*s", longest, line)
+}
+
+// joined writes a list of errors, a line with an asterisk each, on one line.
+func joined(list string) string {
+	var lines []string
+
+	for line := range strings.Lines(list) {
+		if line = strings.TrimSpace(strings.TrimLeft(strings.TrimSpace(line), "*")); line != "" {
+			lines = append(lines, line)
+		}
+	}
+
+	return strings.Join(lines, "; ")
 }

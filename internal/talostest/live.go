@@ -31,6 +31,8 @@ type Live struct {
 	TailnetAddress string
 	// Name is its hostname, and what Kubernetes knows it by, if it does.
 	Name string
+	// Virtual is an address that the control planes share, if they do.
+	Virtual string
 	// NoExtension tells that its image has no tailscale extension.
 	NoExtension bool
 	// Join takes a key, and fails with what the control server says of it. Default: every key is good once.
@@ -102,7 +104,14 @@ func (c *Cluster) AddLive(live *Live, disk []byte, joined bool) (*Live, error) {
 	nodeIP := k8s.NewNodeIP(k8s.NamespaceName, k8s.KubeletID)
 	nodeIP.TypedSpec().Addresses = []netip.Addr{netip.MustParseAddr(lan)}
 
-	if err := live.node.Set(Address("eth0", lan+"/24"), nodeIP); err != nil {
+	rules := k8s.NewNodeIPConfig(k8s.NamespaceName, k8s.KubeletID)
+	rules.TypedSpec().ExcludeSubnets = []string{"10.244.0.0/16", "10.96.0.0/12"}
+
+	if live.Virtual != "" {
+		rules.TypedSpec().ExcludeSubnets = append(rules.TypedSpec().ExcludeSubnets, live.Virtual)
+	}
+
+	if err := live.node.Set(Address("eth0", lan+"/24"), nodeIP, rules); err != nil {
 		return nil, err
 	}
 
@@ -173,6 +182,9 @@ func (l *Live) Arguments() string {
 
 	return l.arguments
 }
+
+// Reach makes a node answer at another address too, as a virtual address or a load balancer does.
+func (c *Cluster) Reach(live *Live, address string) { c.put(address, live.node) }
 
 // SetDown switches the node off or on.
 func (c *Cluster) SetDown(address string, down bool) {
