@@ -66,10 +66,18 @@ func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *
 			return exitError{err, exitUnseen}
 		}
 
+		failed := 0
+
 		for _, one := range found {
 			if one.Failure != "" {
+				failed++
+
 				p.note("node " + one.Address + " stands in a comment: " + one.Failure)
 			}
+		}
+
+		if failed == len(found) {
+			return exitError{errors.New("no node could be asked, so there is nothing to write"), exitUnseen}
 		}
 
 		if text, err = fleet.FileOf(found); err != nil {
