@@ -72,7 +72,7 @@ func (p *program) init(ctx context.Context, path string, fromNodes bool, talos *
 			if one.Failure != "" {
 				failed++
 
-				p.note("node " + one.Address + " stands in a comment: " + one.Failure)
+				p.note("node " + one.Address + " could not be asked: " + one.Failure)
 			}
 		}
 
