@@ -149,7 +149,7 @@ func (s Settings) withoutSecrets() Settings {
 		case *map[string]string:
 			*field = maps.Clone(*field)
 			for name, text := range *field {
-				if secretVariables[name] {
+				if secret.IsVariable(name) {
 					text = authkey.Redacted
 				}
 
@@ -160,9 +160,6 @@ func (s Settings) withoutSecrets() Settings {
 
 	return s
 }
-
-// secretVariables hold a secret in any form.
-var secretVariables = map[string]bool{authkey.EnvAuthKey: true, "TS_AUTH_KEY": true, "TS_CLIENT_SECRET": true, "TS_ID_TOKEN": true}
 
 func sortedKeys[V any](m map[string]V) []string {
 	if len(m) == 0 {

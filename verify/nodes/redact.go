@@ -15,7 +15,7 @@ func redacted(environment []string) []string {
 
 	for _, variable := range environment {
 		name, value, _ := strings.Cut(variable, "=")
-		if isSecretVariable(name) && !strings.HasPrefix(value, "file:") || secret.Looks(value) {
+		if secret.IsVariable(name) && !strings.HasPrefix(value, "file:") || secret.Looks(value) {
 			variable = name + "=" + authkey.Redacted
 		}
 
@@ -23,10 +23,6 @@ func redacted(environment []string) []string {
 	}
 
 	return clean
-}
-
-func isSecretVariable(name string) bool {
-	return slices.Contains([]string{"TS_AUTHKEY", "TS_AUTH_KEY", "TS_CLIENT_SECRET", "TS_ID_TOKEN"}, name)
 }
 
 // withoutSecrets returns the node with all that it says of itself in words cut to a length that can be read, and without

@@ -11,6 +11,8 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/config/types/k8s"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/runtime/extensions"
 	"github.com/siderolabs/talos/pkg/machinery/config/types/v1alpha1"
+
+	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
 // Wanted is what a patch says about a node, as far as it can be seen on one.
@@ -126,7 +128,7 @@ func environmentDrift(wanted, present []string) []string {
 		value, ok := have[name]
 
 		switch {
-		case isSecretVariable(name):
+		case secret.IsVariable(name):
 		case !ok:
 			differences = append(differences, name+" is not set")
 		case value != want[name]:
@@ -137,7 +139,7 @@ func environmentDrift(wanted, present []string) []string {
 	for _, variable := range present {
 		name, _, _ := strings.Cut(variable, "=")
 
-		if _, ok := want[name]; !ok && !isSecretVariable(name) {
+		if _, ok := want[name]; !ok && !secret.IsVariable(name) {
 			differences = append(differences, name+" is set and not wanted")
 		}
 	}
