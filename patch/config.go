@@ -147,7 +147,7 @@ func (c *Config) findRole() (machine.Type, error) {
 
 	legacy := c.loaded.provider.RawV1Alpha1()
 	if d == nil || legacy == nil || legacy.MachineConfig == nil {
-		return machine.TypeUnknown, &ConfigError{Code: ConfigRole, Reason: "no document has machine: in it, so this is a part of a config or a patch: give the whole config of a node"}
+		return machine.TypeUnknown, &ConfigError{Code: ConfigRole, Reason: noMachine}
 	}
 
 	role := legacy.MachineConfig.Type()

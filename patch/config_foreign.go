@@ -10,6 +10,8 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
 )
 
+const noMachine = "no document has machine: in it, so this is a part of a config or a patch: give the whole config of a node"
+
 const giveConfig = "give the machine config of a node, such as controlplane.yaml or worker.yaml"
 
 // foreign are the documents that are often at hand where a machine config is wanted, and what to give instead. The first that a
@@ -151,7 +153,7 @@ func checkWhole(documents []*machineconfig.Document) error {
 			return &ConfigError{Code: ConfigForeign, Line: first.Line, Reason: "a document without kind: " + giveConfig}
 		}
 
-		return &ConfigError{Code: ConfigForeign, Reason: "no document has machine: in it, so this is a part of a config or a patch: give the whole config of a node"}
+		return &ConfigError{Code: ConfigForeign, Reason: noMachine}
 	}
 
 	return nil

@@ -314,6 +314,9 @@ var known = []struct{ text, reason string }{
 	{"conflicting link configurations", "two documents that configure one network link"},
 }
 
+// askTalosctl stands for what may not be repeated.
+const askTalosctl = "talosctl validate says why"
+
 // said returns what may be repeated of an error of Talos.
 func said(err error) string {
 	for _, k := range known {
@@ -322,5 +325,5 @@ func said(err error) string {
 		}
 	}
 
-	return "talosctl validate says why"
+	return askTalosctl
 }

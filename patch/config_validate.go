@@ -82,5 +82,5 @@ func saidOf(fault string) string {
 		}
 	}
 
-	return "talosctl validate says why"
+	return askTalosctl
 }

@@ -59,7 +59,7 @@ func (c *composer) checkKeptKey() {
 	case err != nil:
 		reason = err.Error()
 	case key.Kind() == authkey.KindClientSecret && tags == "":
-		reason = "an OAuth client secret needs tags, which the nodes get: set `advertise-tags` to the tags of the OAuth client"
+		reason = secretNeedsTags
 	default:
 		return
 	}

@@ -131,7 +131,7 @@ func (c *Client) understood(err error, at step, method string) error {
 		return err
 	}
 
-	return c.invalid(at, method, "the answer is not what the API sends: check the base URL")
+	return c.invalid(at, method, notTheAnswer)
 }
 
 // invalid is the error of an answer that does not do.

@@ -19,6 +19,9 @@ import (
 // maxAnswer bounds what is read of an answer, in bytes. The longest is a list of all keys.
 const maxAnswer = 16 << 20
 
+// notTheAnswer is said where something else than the API says yes, or its answer cannot be read.
+const notTheAnswer = "the answer is not what the API sends: check the base URL"
+
 // transport sends requests and turns everything that is not a good answer into an [Error]. The official client, which
 // sits above it, reports a failure whose body is not JSON as an error in that JSON, and takes a redirect for a success
 // without content; neither gets that far.
@@ -137,7 +140,7 @@ func (t *transport) check(failure *Error, at step, res *http.Response, body []by
 		case res.StatusCode != http.StatusOK || json.Valid(body):
 			// Something else than the API says yes. A revocation is asked for again: then the key is gone, or it is not.
 			failure.Reason = ReasonAnswerInvalid
-			failure.Message = "the answer is not what the API sends: check the base URL"
+			failure.Message = notTheAnswer
 			failure.retry = at == stepDelete
 		default:
 			failure.Reason = ReasonAnswerInvalid

@@ -260,13 +260,15 @@ func unreachableFrom(r Result) Finding {
 	}
 }
 
+const checkListens = "check that the server runs, and that it listens on its tailnet address or on all, not on 127.0.0.1 alone"
+
 func (e evidence) explainAnswer(r Result) Finding {
 	switch r.Outcome {
 	case OutcomeRefused:
 		return Finding{
 			Code:  CodeRefused,
 			Cause: fmt.Sprintf("%s is reached, and nothing listens on its port %d", r.Address, r.Port),
-			Next:  []string{"check that the server runs, and that it listens on its tailnet address or on all, not on 127.0.0.1 alone"},
+			Next:  []string{checkListens},
 		}
 	case OutcomeClosed:
 		return explainClosed(r)
@@ -290,10 +292,7 @@ func (e evidence) explainAnswer(r Result) Finding {
 			return explainForeign(r)
 		}
 
-		return Finding{
-			Code: CodeNotTailnet, Cause: r.Detail + ": another name server answers for it",
-			Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},
-		}
+		return notTailnet(r.Detail)
 	case OutcomeProxy:
 		return e.explainProxy(r)
 	case OutcomeExhausted:

@@ -180,6 +180,11 @@ func explainForeign(r Result) Finding {
 		}
 	}
 
+	return notTailnet(answer)
+}
+
+// notTailnet is about a name of a tailnet that leads out of it, for no reason that can be seen.
+func notTailnet(answer string) Finding {
 	return Finding{
 		Code: CodeNotTailnet, Cause: answer + ": another name server answers for it",
 		Next: []string{"write the device's full name, as the admin console shows it", "look for a wildcard or a search domain that catches the name"},

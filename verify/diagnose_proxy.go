@@ -21,7 +21,7 @@ func (e evidence) explainProxy(r Result) Finding {
 			Cause: fmt.Sprintf("through the proxy %s answers on port %d and not on port %d: nothing listens there, or a firewall or the tailnet's policy drops the packets, "+
 				"and the proxy does not say which", r.at(), e[i].Port, r.Port),
 			Next: []string{
-				"check that the server runs, and that it listens on its tailnet address or on all, not on 127.0.0.1 alone",
+				checkListens,
 				fmt.Sprintf("allow port %d in the tailnet's policy file for this machine, and in the firewall of the device", r.Port),
 			},
 		}

@@ -42,7 +42,7 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 
 	chosen := config.Contexts[name]
 	if chosen == nil {
-		return nil, fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(name))
+		return nil, noContext(name)
 	}
 
 	options := []client.OptionFunc{client.WithConfig(config), client.WithContextName(name), client.WithDefaultGRPCDialOptions(), client.WithGRPCDialOptions(bounded()...)}
@@ -63,6 +63,10 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 	}
 
 	return New(talos, nodes...), nil
+}
+
+func noContext(name string) error {
+	return fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(name))
 }
 
 // Contexts returns the names of the contexts in the client configuration.

@@ -39,7 +39,7 @@ func AddContext(talosconfig []byte, from, name string, endpoints, nodes []string
 
 	source := document.Get("contexts", from)
 	if source == nil || source.Kind != yaml.MappingNode {
-		return nil, false, fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(from))
+		return nil, false, noContext(from)
 	}
 
 	made := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}

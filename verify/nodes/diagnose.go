@@ -173,7 +173,7 @@ func (d *diagnosis) notIn(code verify.Code, state string, look []string) {
 	switch {
 	case outside && (d.Log == nil || d.Log.Cause == LoginOther || d.Log.Cause == LoginStateDir):
 		d.fault(code, state+": TS_STATE_DIR is "+dir+", which tailscaled cannot write to on Talos: only /var/lib/tailscale is writable in the extension",
-			"leave --state-dir out of the patch, or let it be a directory below /var/lib/tailscale")
+			keepStateDir)
 	case d.Log != nil:
 		cause, next := d.Log.Explain(d.Node)
 		d.fault(code, state+": "+cause, next...)

@@ -113,6 +113,8 @@ func withoutSecrets(line string) string {
 	return printable.Clip(printable.Line(strings.Join(words, " ")), longest)
 }
 
+const keepStateDir = "leave --state-dir out of the patch, or let it be a directory below /var/lib/tailscale"
+
 // Explain says what the cause means at a node, and what to do about it.
 func (l *Log) Explain(n Node) (cause string, next []string) {
 	newKey := "give the node a new auth key (talos-tsbridge up, apply, or exec -- talosctl patch mc): a service that is started over and over keeps its old environment until the document changes"
@@ -150,7 +152,7 @@ func (l *Log) Explain(n Node) (cause string, next []string) {
 		}
 	case LoginStateDir:
 		cause = "tailscaled cannot write its state where TS_STATE_DIR says: only /var/lib/tailscale is writable in the extension"
-		next = []string{"leave --state-dir out of the patch, or let it be a directory below /var/lib/tailscale"}
+		next = []string{keepStateDir}
 	case LoginClock:
 		cause = "the node's clock is wrong, or the control server's certificate is out of its time"
 		next = []string{"compare the clocks: talosctl time --nodes " + printable.Word(n.Address), "let the node reach a time server (machine.time.servers, udp 123)"}
