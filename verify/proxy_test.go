@@ -94,6 +94,21 @@ func TestProxiesThatSayLittle(t *testing.T) {
 	}
 }
 
+// What is said of a proxy has no password in it.
+func TestProxyHidesItsPassword(t *testing.T) {
+	t.Parallel()
+
+	for text, want := range map[string]string{
+		"socks5://user:CANARY@127.0.0.1:1055": "socks5://127.0.0.1:1055",
+		"http://CANARY@proxy.example.com":     "http://proxy.example.com:80",
+		"127.0.0.1:1055":                      "http://127.0.0.1:1055",
+	} {
+		proxy, err := verify.ParseProxy(text)
+		require.NoError(t, err)
+		assert.Equal(t, want, proxy.String())
+	}
+}
+
 // Where the environment has a proxy and nothing else works, the finding names it.
 func TestUnusedProxy(t *testing.T) {
 	t.Parallel()

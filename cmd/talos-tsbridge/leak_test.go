@@ -140,3 +140,18 @@ func TestFailedOutputLeavesNoFile(t *testing.T) {
 	require.NoError(t, err)
 	assert.Len(t, entries, 1, "only what was there before")
 }
+
+// A terminal acts on nothing of what is said: names of files come from others, too.
+func TestSaidIsPrintable(t *testing.T) {
+	t.Parallel()
+
+	for _, args := range [][]string{{"apply", "a\x1b[2Jb\u202e"}, {"--base", "a\x1b[2Jb\u202e"}, {"-f", "a\x1b[2Jb\u202e"}, {"verify", "--also", "a\x1b[2Jb\u202e"}} {
+		var stdout, stderr bytes.Buffer
+
+		code := run(t.Context(), args, []string{"TS_AUTHKEY=" + canary}, strings.NewReader(""), &stdout, &stderr)
+		assert.NotEqual(t, exitDone, code)
+		assert.NotContains(t, stderr.String(), "\x1b")
+		assert.NotContains(t, stderr.String(), "\u202e")
+		assert.Contains(t, stderr.String(), `a\x1b[2Jb\u202e`, args)
+	}
+}

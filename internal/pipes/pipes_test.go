@@ -89,7 +89,7 @@ func TestRepeatedReads(t *testing.T) {
 
 	large := strings.Repeat("0123456789abcdef", 1<<16)
 
-	uses, output, err := shell(t, `cat "$1"; echo changed > "$1"; cat "$1"`, large)
+	uses, output, err := shell(t, `cat "$1"; echo changed > "$1"; echo changed 1<> "$1"; echo changed >> "$1"; cat "$1"`, large)
 	require.NoError(t, err)
 	assert.Equal(t, 2, strings.Count(output, large))
 	assert.NotContains(t, output, "changed")
