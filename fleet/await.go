@@ -28,6 +28,7 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 		began   = time.Now()
 		last    *talosapi.State
 		unseen  error
+		lacking spell
 		upSince time.Time
 		event   time.Time
 	)
@@ -39,6 +40,8 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 		case bounded.Err() != nil:
 		case err != nil:
 			unseen, upSince = err, time.Time{}
+		case restarts && lacking.lasts(state.Service.LacksDocument() && state.Service.Last.After(since), 2*c.up.Settle):
+			return startedAgain()
 		case restarts && state.Service.FailedSince(since) >= manyFailures:
 			return c.notJoined(ctx, "the service fails", environment)
 		case !joined(state, environment):
@@ -70,6 +73,26 @@ func (c *converge) await(ctx context.Context, since time.Time, restarts bool, en
 			return c.late(ctx, last, unseen, environment)
 		}
 	}
+}
+
+// spell is how long something has been so.
+type spell struct{ since time.Time }
+
+// lasts reports whether something is so, and has been for a time.
+func (s *spell) lasts(is bool, long time.Duration) bool {
+	switch {
+	case !is:
+		s.since = time.Time{}
+	case s.since.IsZero():
+		s.since = time.Now()
+	}
+
+	return is && time.Since(s.since) >= long
+}
+
+// startedAgain is how a try ends that the node forgot.
+func startedAgain() *Refusal {
+	return refuse(CodeNotJoined, "the node has started again, and is what it was before it was given its config for a try", "run up again")
 }
 
 // late says what was seen when the time was over.

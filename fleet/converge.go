@@ -386,7 +386,29 @@ func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stag
 	}
 
 	// from here on an interruption would take back what is there: the node is done first
-	return c.persist(context.WithoutCancel(ctx), final, "persisting the config")
+	ctx = context.WithoutCancel(ctx)
+
+	// a node that was on the tailnet before is so again after a restart, without what it was to do in the try
+	if environment, err := c.environmentInForce(ctx); err != nil {
+		return err
+	} else if !maps.Equal(environment, environmentOf(trial)) {
+		return startedAgain()
+	}
+
+	return c.persist(ctx, final, "persisting the config")
+}
+
+// environmentInForce returns the variables of the service in the config that is in force.
+func (c *converge) environmentInForce(ctx context.Context) (map[string]string, error) {
+	bounded, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+
+	state, err := c.api.Node(c.node.Address).Look(bounded)
+	if err != nil {
+		return nil, err
+	}
+
+	return environmentOf(state.Active), nil
 }
 
 // persist writes a config to the node's disk and waits until its service stays.

@@ -571,6 +571,45 @@ func TestUpNodeGoesDown(t *testing.T) {
 	assert.NotContains(t, live.Active(), "TS_AUTHKEY")
 }
 
+// A node that starts again in the middle has lost what it was given for a try: that is told at once, and the next run brings it to its end.
+func TestUpNodeRestarts(t *testing.T) {
+	t.Parallel()
+
+	settings := patch.Settings{NodeIPSubnets: []string{"192.168.1.0/24"}, Hostname: new("a")}
+
+	for name, joined := range map[string]bool{"joins": false, "logs in again": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			u := newUpTest(t)
+			u.up.Wait = time.Hour
+
+			config := configOf(t, machinetype.TypeWorker)
+			if joined {
+				config = patched(t, config, settings, "")
+			}
+
+			live := u.live(t, &talostest.Live{Address: "192.168.1.10", Takes: 100 * time.Millisecond}, config, joined)
+
+			u.up.OnStage = func(_ *fleet.Node, stage string) {
+				if stage == "waiting for the tailnet" {
+					assert.NoError(t, live.Restart())
+				}
+			}
+
+			report := u.run(t, upFile+"  a: {address: 192.168.1.10}\n")
+			assert.Equal(t, fleet.CodeNotJoined, report.Nodes[0].Code)
+			assert.Contains(t, report.Nodes[0].Cause, "has started again")
+			assert.Len(t, u.keys.released, u.keys.made)
+
+			u.up.OnStage = nil
+			report = u.run(t, upFile+"  a: {address: 192.168.1.10}\n")
+			assert.Equal(t, fleet.OutcomeDone, report.Nodes[0].Outcome, report.Nodes[0].Cause)
+			assert.Contains(t, live.Arguments(), "--advertise-tags=tag:k8s")
+		})
+	}
+}
+
 // Control planes come first and one at a time, also where only their configs say that they are such.
 func TestUpOrder(t *testing.T) {
 	t.Parallel()

@@ -92,6 +92,9 @@ type Service struct {
 // Running reports whether the service runs.
 func (s Service) Running() bool { return s.State == "Running" }
 
+// LacksDocument reports whether the service waits for the document that configures it.
+func (s Service) LacksDocument() bool { return s.Message == "Waiting for extension service config" }
+
 // FailedSince counts the failures after a time of the node's clock.
 func (s Service) FailedSince(when time.Time) int {
 	count := 0

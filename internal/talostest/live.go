@@ -200,7 +200,7 @@ func (l *Live) Restart() error {
 	defer l.guard.Unlock()
 
 	l.endTry()
-	l.document = ""
+	l.document = "of before" // so that the service begins anew
 
 	return l.activate(l.disk)
 }
