@@ -2,7 +2,6 @@ package fleet_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -56,19 +55,4 @@ nodes:
 	// 192.168.1.10 - TS_HOSTNAME=lab-cp-1
 	// 192.168.1.11 - TS_HOSTNAME=lab-worker-1
 	// 2 delivered <nil>
-}
-
-// What is wrong with a file is told all at once, each fault at its place.
-func ExampleFaults() {
-	_, err := fleet.Parse("bridge.yaml", []byte("advertisetags: [tag:k8s]\nnodes:\n  lab-1: {adress: 192.168.1.10}\n"))
-
-	if faults, ok := errors.AsType[fleet.Faults](err); ok {
-		for _, fault := range faults {
-			fmt.Printf("%s:%d:%d\n", fault.File, fault.Line, fault.Column)
-		}
-	}
-
-	// Output:
-	// bridge.yaml:1:1
-	// bridge.yaml:3:11
 }
