@@ -8,11 +8,7 @@ import (
 	"testing"
 	"time"
 
-	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
-	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -106,7 +102,8 @@ func TestCommandsOnWhatIsLeftOver(t *testing.T) {
 					leaveOver(t, tailnet)
 
 					shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", line)
-					shell.Dir, shell.Env = folder, append(environment, "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
+					shell.Dir = folder
+					shell.Env = append([]string{"PATH=" + path, "HOME=" + folder, "TSBRIDGE_SETTLE=40ms"}, environment...)
 					output, _ := shell.CombinedOutput()
 
 					const usage = 2
@@ -158,17 +155,11 @@ func startNodes(t *testing.T) ([]string, *tailnettest.Server) {
 
 	tailnet := tailnettest.NewServer(t)
 
-	input, err := generate.NewInput("lab", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion, generate.WithVersionContract(coreconfig.TalosVersion1_14))
-	require.NoError(t, err)
-
 	for _, node := range []struct {
 		name, address string
 		role          machine.Type
 	}{{"lab-cp-1", "192.168.1.10", machine.TypeControlPlane}, {"lab-worker-1", "192.168.1.11", machine.TypeWorker}} {
-		config, err := input.Config(node.role)
-		require.NoError(t, err)
-
-		text, err := config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
+		config, err := talostest.Config(node.role)
 		require.NoError(t, err)
 
 		live := &talostest.Live{
@@ -180,7 +171,7 @@ func startNodes(t *testing.T) ([]string, *tailnettest.Server) {
 			},
 		}
 
-		_, err = cluster.AddLive(live, text, false)
+		_, err = cluster.AddLive(live, config, false)
 		require.NoError(t, err)
 	}
 

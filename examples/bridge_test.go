@@ -7,11 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
-	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -31,19 +27,13 @@ func TestBridgeUp(t *testing.T) {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 
-	input, err := generate.NewInput("lab", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion, generate.WithVersionContract(coreconfig.TalosVersion1_14))
-	require.NoError(t, err)
-
 	for address, role := range map[string]machine.Type{
 		"192.168.1.10": machine.TypeControlPlane, "192.168.1.11": machine.TypeWorker, "192.168.1.12": machine.TypeWorker,
 	} {
-		config, err := input.Config(role)
+		config, err := talostest.Config(role)
 		require.NoError(t, err)
 
-		text, err := config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
-		require.NoError(t, err)
-
-		_, err = cluster.AddLive(&talostest.Live{Address: address, TailnetAddress: strings.Replace(address, "192.168.1.", "100.64.0.", 1)}, text, false)
+		_, err = cluster.AddLive(&talostest.Live{Address: address, TailnetAddress: strings.Replace(address, "192.168.1.", "100.64.0.", 1)}, config, false)
 		require.NoError(t, err)
 	}
 

@@ -190,14 +190,14 @@ func (c *composer) freeArguments(composed []containerboot.Argument) []containerb
 	return free
 }
 
-const secretNeedsTags = "an OAuth client secret needs tags, which the nodes get: set `advertise-tags` to the tags of the OAuth client"
+const clientNeedsTags = "an OAuth client secret needs tags, which the nodes get: set `advertise-tags` to the tags of the OAuth client"
 
 // checkTags refuses a client secret without tags: the key that the node makes with it has to have some.
 func (c *composer) checkTags() {
 	tags, _ := containerboot.Find(c.arguments, "advertise-tags")
 
 	if c.AuthKey.Kind() == authkey.KindClientSecret && tags == "" {
-		c.faults.add(CodeMissing, "advertise-tags", secretNeedsTags)
+		c.faults.add(CodeMissing, "advertise-tags", clientNeedsTags)
 	}
 }
 

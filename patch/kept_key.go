@@ -59,7 +59,7 @@ func (c *composer) checkKeptKey() {
 	case err != nil:
 		reason = err.Error()
 	case key.Kind() == authkey.KindClientSecret && tags == "":
-		reason = secretNeedsTags
+		reason = clientNeedsTags
 	default:
 		return
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -77,13 +78,16 @@ func pictureCluster(t *testing.T) []string {
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 
-	configs, err := liveConfigs()
-	require.NoError(t, err)
-
-	for _, node := range []struct{ name, role, address, tailnet string }{
-		{"lab-cp-1", "controlplane", "192.168.1.10", "100.82.13.10"}, {"lab-worker-1", "worker", "192.168.1.11", "100.82.13.11"},
+	for _, node := range []struct {
+		name, address, tailnet string
+		role                   machine.Type
+	}{
+		{"lab-cp-1", "192.168.1.10", "100.82.13.10", machine.TypeControlPlane}, {"lab-worker-1", "192.168.1.11", "100.82.13.11", machine.TypeWorker},
 	} {
-		_, err := cluster.AddLive(&talostest.Live{Name: node.name, Address: node.address, TailnetAddress: node.tailnet}, configs[node.role], false)
+		config, err := talostest.Config(node.role)
+		require.NoError(t, err)
+
+		_, err = cluster.AddLive(&talostest.Live{Name: node.name, Address: node.address, TailnetAddress: node.tailnet}, config, false)
 		require.NoError(t, err)
 	}
 

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/creack/pty"
+	"github.com/siderolabs/talos/pkg/machinery/config/machine"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
@@ -222,7 +223,7 @@ func slowCluster(t *testing.T, takes time.Duration, names ...string) (env []stri
 	require.NoError(t, err)
 	t.Cleanup(cluster.Close)
 
-	configs, err := liveConfigs()
+	config, err := talostest.Config(machine.TypeWorker)
 	require.NoError(t, err)
 
 	dir := t.TempDir()
@@ -230,7 +231,7 @@ func slowCluster(t *testing.T, takes time.Duration, names ...string) (env []stri
 
 	for i, name := range names {
 		address := fmt.Sprintf("192.168.1.%d", 11+i)
-		_, err := cluster.AddLive(&talostest.Live{Address: address, TailnetAddress: fmt.Sprintf("100.64.0.%d", 11+i), Takes: takes}, configs["worker"], false)
+		_, err := cluster.AddLive(&talostest.Live{Address: address, TailnetAddress: fmt.Sprintf("100.64.0.%d", 11+i), Takes: takes}, config, false)
 		require.NoError(t, err)
 
 		file += "  " + name + ": {address: " + address + "}\n"

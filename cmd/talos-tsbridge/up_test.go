@@ -4,15 +4,10 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
-	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
 )
@@ -26,30 +21,6 @@ type liveCluster struct {
 
 	nodes map[string]*talostest.Live
 }
-
-// liveConfigs are machine configs as talosctl gen config makes them, by role.
-var liveConfigs = sync.OnceValues(func() (map[string][]byte, error) {
-	input, err := generate.NewInput("lab", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
-		generate.WithVersionContract(coreconfig.TalosVersion1_14), generate.WithInstallDisk("/dev/sda"))
-	if err != nil {
-		return nil, err
-	}
-
-	configs := map[string][]byte{}
-
-	for _, role := range []machine.Type{machine.TypeControlPlane, machine.TypeWorker} {
-		config, err := input.Config(role)
-		if err != nil {
-			return nil, err
-		}
-
-		if configs[role.String()], err = config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled)); err != nil {
-			return nil, err
-		}
-	}
-
-	return configs, nil
-})
 
 // addLive adds a node to the cluster of the script: live ROLE ADDRESS [TAILNET-ADDRESS], or live maintenance ADDRESS FILE, which writes the
 // config that it is to be installed with into the file. TALOSCONFIG leads to the cluster from then on.
@@ -65,7 +36,16 @@ func addLive(ts *testscript.TestScript, _ bool, args []string) {
 		tailnetAddress = "100.64.0." + address[strings.LastIndex(address, ".")+1:]
 	}
 
-	configs, err := liveConfigs()
+	installed := machine.TypeWorker // what waits for its first config
+
+	if role != "maintenance" {
+		parsed, err := machine.ParseType(role)
+		ts.Check(err)
+
+		installed = parsed
+	}
+
+	config, err := talostest.Config(installed)
 	ts.Check(err)
 
 	cluster := clusterFor(ts)
@@ -79,14 +59,14 @@ func addLive(ts *testscript.TestScript, _ bool, args []string) {
 	cluster.nodes[address] = node
 
 	if role == "maintenance" {
-		factory := strings.ReplaceAll(string(configs["worker"]), "ghcr.io/siderolabs/installer:", "factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:")
+		factory := strings.ReplaceAll(string(config), "ghcr.io/siderolabs/installer:", "factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:")
 		ts.Check(os.WriteFile(ts.MkAbs(file), []byte(factory), 0o600))
 		ts.Check(cluster.AddMaintenance(node, 20*time.Millisecond))
 
 		return
 	}
 
-	_, err = cluster.AddLive(node, configs[role], false)
+	_, err = cluster.AddLive(node, config, false)
 	ts.Check(err)
 }
 
