@@ -121,6 +121,9 @@ func (s Source) IsOnce() bool { return s.scheme == schemeOnce }
 // IsNone reports whether the source is [None].
 func (s Source) IsNone() bool { return s.scheme == schemeNone }
 
+// IsPlaceholder reports whether the source is a text in place of a key.
+func (s Source) IsPlaceholder() bool { return s.scheme == schemePlaceholder }
+
 // String returns the text that [ParseSource] reads, and "" for the zero Source.
 func (s Source) String() string {
 	switch s.scheme {

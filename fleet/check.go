@@ -56,6 +56,11 @@ func (c *checker) node(node *Node) {
 
 	c.key(node.Name, node.Key)
 	c.unset(node.Name, node.Unset)
+
+	if c.file.unnamed && node.Address == "" {
+		c.fault("", "address", "a node is called by nothing: write an IP address or a DNS name")
+	}
+
 	c.address(node)
 
 	if c.file.unnamed {

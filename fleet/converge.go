@@ -99,7 +99,7 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 
 	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), state.Persisted, c.up.KeepKey)
 	if err != nil {
-		return refuse(CodeConfig, tidy(err))
+		return c.wrongConfig(err)
 	}
 
 	if state, err = c.settled(ctx, state, desired.environment(state.Active)); err != nil {
@@ -133,6 +133,12 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 
 		if login := loginOf(state, decided); decided.action == ActionJoin || decided.action == ActionLogin || login.Hostname != "" {
 			if err := c.beforeLogin(ctx, login); err != nil {
+				return err
+			}
+		}
+
+		if decided.action == ActionJoin {
+			if err := c.hasKey(); err != nil {
 				return err
 			}
 		}
@@ -282,7 +288,7 @@ func (c *converge) settled(ctx context.Context, state *talosapi.State, environme
 func (c *converge) join(ctx context.Context, decided *decision) error {
 	base, err := decided.desired.withoutService()
 	if err != nil {
-		return refuse(CodeConfig, tidy(err))
+		return c.wrongConfig(err)
 	}
 
 	// what comes back at the end of a try is what is in force at its beginning, so an earlier one has to end first
@@ -307,11 +313,54 @@ func (c *converge) join(ctx context.Context, decided *decision) error {
 	return release(ctx, lease, err)
 }
 
-func (c *converge) lease(ctx context.Context) (Lease, error) {
-	if c.up.Keys == nil {
-		return nil, refuse(CodeKey, "there is no key for the node: set API credentials or TS_AUTHKEY, or write authKey in the file")
+// wrongConfig refuses a node over whose config the settings cannot come, with the names that the file has for them.
+func (c *converge) wrongConfig(err error) *Refusal {
+	if failure, ok := errors.AsType[*patch.ConfigError](err); ok {
+		renamed := *failure
+		renamed.Reason = c.plan.file.named(failure.Reason)
+
+		return refuse(CodeConfig, strings.Replace(tidy(err), failure.Error(), renamed.Error(), 1))
 	}
 
+	faults, ok := errors.AsType[patch.Faults](err)
+	if !ok {
+		return refuse(CodeConfig, tidy(err))
+	}
+
+	texts := make([]string, len(faults))
+	for i, fault := range faults {
+		texts[i] = c.plan.file.named(fault.Message)
+	}
+
+	return refuse(CodeConfig, strings.Join(texts, "; "))
+}
+
+// hasKey refuses a node for which there is no key before anything is sent to it; a plan only tells so.
+func (c *converge) hasKey() error {
+	var err error
+
+	switch {
+	case c.up.Keys != nil:
+		err = checkKey(c.up.Keys, c.index)
+	case !c.up.DryRun:
+		err = errors.New("there is no key for the node: set API credentials or TS_AUTHKEY, or write authKey in the file")
+	}
+
+	switch {
+	case err == nil:
+		return nil
+	case c.up.DryRun:
+		c.report.Says = append(c.report.Says, "there is no key for it: "+tidy(err))
+
+		return nil
+	}
+
+	c.report.Action = ActionRefuse
+
+	return refuse(CodeKey, tidy(err))
+}
+
+func (c *converge) lease(ctx context.Context) (Lease, error) {
 	c.says("leasing a key")
 
 	lease, err := c.up.Keys.Lease(ctx, c.index)
@@ -324,7 +373,7 @@ func (c *converge) lease(ctx context.Context) (Lease, error) {
 	}
 
 	if lease.Key().IsZero() {
-		return nil, refuse(CodeKey, "the node is not on the tailnet, and its key is said to be none")
+		return nil, refuse(CodeKey, errNoKey.Error())
 	}
 
 	c.report.Keys++
@@ -338,7 +387,7 @@ const margin = 30 * time.Second
 func (c *converge) joinWith(ctx context.Context, desired *desired, lease Lease) error {
 	withKey, err := desired.withKey(lease.Key())
 	if err != nil {
-		return refuse(CodeConfig, tidy(err))
+		return c.wrongConfig(err)
 	}
 
 	final := desired.final
@@ -361,7 +410,7 @@ func (c *converge) login(ctx context.Context, decided *decision) error {
 
 	config, err := decided.desired.login()
 	if err != nil {
-		return refuse(CodeConfig, tidy(err))
+		return c.wrongConfig(err)
 	}
 
 	return c.tryThenPersist(ctx, config, decided.desired.final, "logging in again")

@@ -32,7 +32,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 
 	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), base, false)
 	if err != nil {
-		return nil, refuse(CodeConfig, tidy(err))
+		return nil, c.wrongConfig(err)
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied
@@ -54,6 +54,10 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 		return nil, err
 	}
 
+	if err := c.hasKey(); err != nil {
+		return nil, err
+	}
+
 	c.note(desired)
 	c.report.Says = append(c.report.Says, "waits for its first config: is installed with "+c.node.Config+", and joins once it has booted")
 
@@ -66,7 +70,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 	// without the service as the file has it: a key that talosctl gen config put there is not written to the disk
 	first, err := desired.withoutServiceDocument()
 	if err != nil {
-		return nil, refuse(CodeConfig, tidy(err))
+		return nil, c.wrongConfig(err)
 	}
 
 	if err := c.send(ctx, "installing", func(ctx context.Context, _ *talosapi.Node) error { return waiting.Install(ctx, first) }); err != nil {

@@ -17,6 +17,25 @@ type Keys interface {
 	Lease(ctx context.Context, node int) (Lease, error)
 }
 
+// CheckedKeys are keys that know beforehand where there is none.
+type CheckedKeys interface {
+	Keys
+	// Check fails where there is no key for a node of the plan, and costs nothing.
+	Check(node int) error
+}
+
+// errNoKey is the key of a node whose source is none.
+var errNoKey = errors.New("the node is not on the tailnet, and its key is said to be none")
+
+// checkKey fails where keys are known to have none for a node.
+func checkKey(keys Keys, node int) error {
+	if checked, ok := keys.(CheckedKeys); ok {
+		return checked.Check(node)
+	}
+
+	return nil
+}
+
 // Lease is a key that is delivered, or else taken back. [mint.Lease] is one.
 type Lease interface {
 	Key() authkey.Key
@@ -35,6 +54,15 @@ type givenKey struct {
 
 	guard sync.Mutex
 	used  bool
+}
+
+// Check implements [CheckedKeys].
+func (g *givenKey) Check(int) error {
+	if g.key.IsZero() {
+		return errNoKey
+	}
+
+	return nil
 }
 
 func (g *givenKey) Lease(context.Context, int) (Lease, error) {

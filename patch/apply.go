@@ -44,7 +44,7 @@ func (p *Patch) Apply(c *Config) (*Applied, error) {
 	}
 
 	if p.role != 0 && p.role.IsControlPlane() != c.role.IsControlPlane() {
-		return nil, &ConfigError{Code: ConfigRole, Reason: fmt.Sprintf("it is of a %s, and the patch is for the role %s", c.role, p.role)}
+		return nil, &ConfigError{Code: ConfigRole, Reason: fmt.Sprintf("it is of a %s, and the patch is for the role %s: leave `role` out", c.role, p.role)}
 	}
 
 	edit, err := p.edit(c, false)

@@ -43,6 +43,10 @@ func (p *program) setKeys(ctx context.Context, plan *fleetPlan, flags *patchFlag
 			continue
 		case err != nil:
 			return usageError{err}
+		case source.IsPlaceholder() && plan.keysLater:
+			keys.nodes[i] = noKey{errors.New("a placeholder is for patches that something else fills in, and no key")}
+
+			continue
 		}
 
 		if source.IsMint() {
@@ -134,7 +138,19 @@ func (k *nodeKeys) Lease(ctx context.Context, node int) (fleet.Lease, error) {
 	return lease, err
 }
 
+// Check implements [fleet.CheckedKeys].
+func (k *nodeKeys) Check(node int) error {
+	if checked, ok := k.nodes[node].(fleet.CheckedKeys); ok {
+		return checked.Check(node)
+	}
+
+	return nil
+}
+
 // noKey is for nodes that may turn out to need none.
 type noKey struct{ err error }
+
+// Check implements [fleet.CheckedKeys].
+func (k noKey) Check(int) error { return k.err }
 
 func (k noKey) Lease(context.Context, int) (fleet.Lease, error) { return nil, k.err }

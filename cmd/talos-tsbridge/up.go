@@ -155,7 +155,10 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 		return exitError{err, exitUnseen}
 	}
 
-	for _, node := range report.Nodes {
+	for i := range report.Nodes {
+		node := &report.Nodes[i]
+		node.Cause = inFlags(node.Cause)
+
 		for i, note := range node.Notes {
 			node.Notes[i] = inFlags(note)
 		}
