@@ -91,7 +91,7 @@ func discover(ctx context.Context, api *talosapi.Client, address string) Discove
 // lanAddress returns the address that a node is called by, and where that is one of the tailnet, another one that it has: it has
 // the first only as long as it is there.
 func lanAddress(state *talosapi.State, address string) string {
-	ofTailnet := func(address netip.Addr) bool { return tailaddr.Contains(address) }
+	ofTailnet := tailaddr.Contains
 
 	parsed, err := netip.ParseAddr(address)
 	if err != nil || !ofTailnet(parsed) {
