@@ -10,6 +10,8 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // converge brings one node to what the plan says of it.
@@ -107,6 +109,7 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied
+	c.report.expected = deviceOf(desired.inFinal, cmp.Or(state.Hostname, c.node.Name))
 	c.report.Role = cmp.Or(c.report.Role, desired.config.Role().String())
 
 	decided, refused := decide(state, desired, c.up.MoveNodeIP)
@@ -171,6 +174,17 @@ func (c *converge) bring(ctx context.Context, state *talosapi.State) error {
 	return err
 }
 
+// deviceOf is the device that the variables of the service make, of a host that they need not name.
+func deviceOf(environment map[string]string, hostname string) devices.Expected {
+	var wanted nodes.Wanted
+
+	for _, name := range []string{"TS_EXTRA_ARGS", "TS_ROUTES"} {
+		wanted.Environment = append(wanted.Environment, name+"="+environment[name])
+	}
+
+	return devices.Expected{Name: cmp.Or(hostnameIn(environment), hostname), Tags: wanted.Tags(), Routes: wanted.Routes()}
+}
+
 // kept are the fields that the config keeps and the file does not have, as a plan tells.
 func (c *converge) kept(desired *desired) []string {
 	if !c.up.DryRun {
@@ -196,7 +210,9 @@ func (c *converge) askDevice(ctx context.Context, state *talosapi.State, decided
 		return nil
 	}
 
-	lacks, err := c.up.Lacks(ctx, c.index, state.TailnetAddresses)
+	expected, _ := c.report.Device()
+
+	lacks, err := c.up.Lacks(ctx, expected)
 	if err != nil || len(lacks) == 0 {
 		return err
 	}
@@ -440,8 +456,8 @@ func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stag
 	// a node that was on the tailnet before is so again after a restart, without what it was to do in the try
 	if environment, err := c.environmentInForce(ctx); err != nil {
 		return err
-	} else if !maps.Equal(environment, environmentOf(trial)) {
-		return startedAgain()
+	} else if !maps.Equal(environment, environmentOf(trial)) && !maps.Equal(environment, environmentOf(final)) {
+		return startedAgain() // and nobody else has brought it to its end
 	}
 
 	return c.persist(ctx, final, "persisting the config")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
+	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
@@ -60,9 +61,9 @@ type Up struct {
 	// BeforeLogin, if set, is asked before anything is sent to a node that is to join, to log in again or to change its name,
 	// also in a dry run. Its error, a [Refusal] or another, leaves the node as it is; its notes are told with the plan.
 	BeforeLogin func(ctx context.Context, login Login) (notes []string, err error)
-	// Lacks, if set, is asked about a node that is on the tailnet with these addresses: what its config says and its device
-	// there does not have, such as tags. Where that is anything, the node logs in again.
-	Lacks func(ctx context.Context, node int, addresses []netip.Addr) ([]string, error)
+	// Lacks, if set, is asked about the device of a node that is on the tailnet: what of that which the node's config makes of it
+	// it does not have, such as tags. Where that is anything, the node logs in again.
+	Lacks func(ctx context.Context, expected devices.Expected) ([]string, error)
 
 	// OnStage, if set, is told what is being done about a node, one at a time.
 	OnStage func(node *Node, stage string)
@@ -124,6 +125,16 @@ type NodeReport struct {
 
 	// applied is for [NodeReport.Diff], with all its secrets.
 	applied *patch.Applied
+	// expected is the device that the config of the node makes, without addresses.
+	expected devices.Expected
+}
+
+// Device returns the device that the node is in the tailnet at the end, by its config and its addresses; false where it is not there.
+func (r *NodeReport) Device() (devices.Expected, bool) {
+	expected := r.expected
+	expected.Addresses = r.TailnetAddresses
+
+	return expected, len(r.TailnetAddresses) > 0
 }
 
 // Report is how it went with all nodes, in the order of the plan.

@@ -136,7 +136,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	var devices *deviceCheck
 
 	if flags.api {
-		if devices, err = p.newDeviceCheck(ctx, flags, plan); err != nil {
+		if devices, err = p.newDeviceCheck(ctx, flags); err != nil {
 			return err
 		}
 
@@ -169,7 +169,7 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	}
 
 	if err == nil {
-		p.foresee(ctx, flags, plan, report)
+		p.foresee(ctx, flags, report)
 		err = p.restoreNames(ctx, flags, plan, report)
 	}
 

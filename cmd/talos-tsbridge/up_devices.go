@@ -1,23 +1,18 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/siderolabs/go-pointer"
 
-	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/tailnet"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 	"github.com/talos-tsbridge/talos-tsbridge/verify/devices"
-	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
 // restoreNames gives nodes their names back that are on the tailnet with a number, where --replace-device asks for it.
@@ -60,24 +55,18 @@ func (p *program) restoreNames(ctx context.Context, flags *upFlags, plan *fleetP
 
 // deviceCheck holds nodes that are on the tailnet against what the tailnet says of their devices.
 type deviceCheck struct {
-	plan    *fleetPlan
 	client  *tailnet.Client
 	devices []tailnet.Device
-	// expected are what each node's patch makes of its device; each patch is made when it is first needed.
-	expected []func() devices.Expected
 }
 
 // newDeviceCheck asks the tailnet for its devices.
-func (p *program) newDeviceCheck(ctx context.Context, flags *upFlags, plan *fleetPlan) (*deviceCheck, error) {
+func (p *program) newDeviceCheck(ctx context.Context, flags *upFlags) (*deviceCheck, error) {
 	client, err := p.readyClient(ctx, tailnetFlags{flags.key.tailnet, true})
 	if err != nil {
 		return nil, err
 	}
 
-	c := &deviceCheck{plan: plan, client: client, expected: make([]func() devices.Expected, plan.Len())}
-	for i := range c.expected {
-		c.expected[i] = sync.OnceValue(func() devices.Expected { return expectedOf(plan, i) })
-	}
+	c := &deviceCheck{client: client}
 
 	return c, c.look(ctx)
 }
@@ -90,16 +79,16 @@ func (c *deviceCheck) look(ctx context.Context) (err error) {
 	return nil
 }
 
-// lacks returns what of the tags and routes of a node its device does not have: those a login gives it.
-func (c *deviceCheck) lacks(_ context.Context, node int, addresses []netip.Addr) ([]string, error) {
-	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool { return isAt(device, addresses) })
+// lacks returns what of its tags and routes a device does not have: those a login gives it.
+func (c *deviceCheck) lacks(_ context.Context, expected devices.Expected) ([]string, error) {
+	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool { return isAt(device, expected.Addresses) })
 	if own < 0 {
 		return nil, nil
 	}
 
 	var lacks []string
 
-	device, expected := c.devices[own], c.expected[node]()
+	device := c.devices[own]
 
 	for _, tag := range expected.Tags {
 		if !slices.Contains(device.Tags, tag) {
@@ -120,10 +109,8 @@ func (c *deviceCheck) lacks(_ context.Context, node int, addresses []netip.Addr)
 func (c *deviceCheck) findings(report *fleet.Report) []verify.Finding {
 	var joined []devices.Expected
 
-	for i, node := range report.Nodes {
-		if len(node.TailnetAddresses) > 0 {
-			expected := c.expected[i]()
-			expected.Addresses = node.TailnetAddresses
+	for _, node := range report.Nodes {
+		if expected, is := node.Device(); is {
 			joined = append(joined, expected)
 		}
 	}
@@ -162,7 +149,7 @@ func (c *deviceCheck) seen(ctx context.Context, flags *upFlags, report *fleet.Re
 
 // foresee tells in a dry run what is wrong with the devices of nodes that joined. That the tailnet cannot be asked is no
 // failure of the run.
-func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, report *fleet.Report) {
+func (p *program) foresee(ctx context.Context, flags *upFlags, report *fleet.Report) {
 	if _, err := tailnet.CredentialFromEnv(p.environment.lookup); !flags.dryRun || flags.api || flags.quiet || errors.Is(err, tailnet.ErrNoCredentials) {
 		return
 	}
@@ -171,7 +158,7 @@ func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, 
 		return
 	}
 
-	check, err := p.newDeviceCheck(ctx, flags, plan)
+	check, err := p.newDeviceCheck(ctx, flags)
 	if err != nil {
 		p.note("the tailnet was not looked at: " + err.Error())
 
@@ -189,25 +176,4 @@ func (p *program) foresee(ctx context.Context, flags *upFlags, plan *fleetPlan, 
 	for _, finding := range check.findings(settled) {
 		p.note(finding.String())
 	}
-}
-
-// expectedOf is the device that a node of the plan should be, whichever addresses it has.
-func expectedOf(plan *fleetPlan, i int) devices.Expected {
-	expected := devices.Expected{Name: cmp.Or(pointer.SafeDeref(plan.Settings(i).Hostname), plan.Node(i).Name)}
-
-	made, err := plan.Patch(i, authkey.Key{})
-	if err != nil {
-		return expected
-	}
-
-	text, err := made.Redacted()
-	if err != nil {
-		return expected
-	}
-
-	if wanted, err := nodes.ParseWanted(text); err == nil {
-		expected.Tags, expected.Routes = wanted.Tags(), wanted.Routes()
-	}
-
-	return expected
 }
