@@ -86,6 +86,8 @@ func (c *composer) checkGiven(name, value string) string {
 		c.faults.add(CodeInvalid, option, "variable %s is not a name: use letters, digits and underscores, as in NAME=VALUE", quote.Value(name))
 	case reason != "":
 		c.faults.add(CodeReserved, option, "variable %s %s", name, reason)
+	case strings.HasPrefix(strings.ToUpper(name), "TS_") && name != strings.ToUpper(name):
+		c.faults.add(CodeInvalid, option, "variable %s is read by nothing, because of its small letters: write %s", name, strings.ToUpper(name))
 	case strings.HasPrefix(value, placeholderPrefix):
 		value, _ = c.placeholder(option, value)
 	default:
