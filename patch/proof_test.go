@@ -6,14 +6,13 @@ import (
 
 	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
 	"github.com/siderolabs/talos/pkg/machinery/config/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	"github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/machineconfig"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
 )
 
 // wrongFeature is a feature with a mistake in it: it sets a field of the v1alpha1 config, and owns another one.
@@ -41,14 +40,7 @@ func (f wrongFeature) apply(m *merging) error {
 func TestApplyProvesItsResult(t *testing.T) {
 	t.Parallel()
 
-	input, err := generate.NewInput("test", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
-		generate.WithVersionContract(coreconfig.TalosVersion1_13))
-	require.NoError(t, err)
-
-	generated, err := input.Config(machine.TypeWorker)
-	require.NoError(t, err)
-
-	text, err := generated.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled))
+	text, err := talostest.Config(machine.TypeWorker, generate.WithVersionContract(coreconfig.TalosVersion1_13))
 	require.NoError(t, err)
 
 	config, err := ParseConfig(text)
