@@ -119,10 +119,6 @@ func Parse(subnets ...string) (Subnets, error) {
 
 // neverPicked names the kind of range from which Talos takes no node address, or returns "".
 func neverPicked(prefix netip.Prefix) string {
-	if prefix.Bits() == 0 {
-		return ""
-	}
-
 	switch address := prefix.Masked().Addr(); {
 	case address.IsLoopback():
 		return "loopback addresses"

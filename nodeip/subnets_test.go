@@ -1,6 +1,7 @@
 package nodeip_test
 
 import (
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -133,6 +134,10 @@ func TestParseRefuses(t *testing.T) {
 			want: "subnet fe80::/10: talos never takes a node IP from link-local addresses, leave it out",
 		},
 		{
+			name: "multicast", subnets: []string{"ff02::/16"},
+			want: "subnet ff02::/16: talos never takes a node IP from multicast addresses, leave it out",
+		},
+		{
 			name: "only negatives", subnets: []string{"!100.64.0.0/10"},
 			want: "only excluded subnets pick no address at all: add what to pick from, such as 0.0.0.0/0",
 		},
@@ -166,4 +171,24 @@ func TestDefault(t *testing.T) {
 
 	assert.Equal(t, []string{"0.0.0.0/0", "!100.64.0.0/10"}, nodeip.Default().Strings())
 	assert.Empty(t, nodeip.Default().Notes())
+}
+
+// The families of a cluster are those of its service subnets, in their order.
+func TestDefaultFor(t *testing.T) {
+	t.Parallel()
+
+	for services, want := range map[string][]string{
+		"":                                       {"0.0.0.0/0", "!100.64.0.0/10"},
+		"10.96.0.0/12":                           {"0.0.0.0/0", "!100.64.0.0/10"},
+		"fd00::/108":                             {"::/0", "!fd7a:115c:a1e0::/48"},
+		"fd00::/108 10.96.0.0/12":                {"::/0", "0.0.0.0/0", "!100.64.0.0/10", "!fd7a:115c:a1e0::/48"},
+		"10.96.0.0/12 10.97.0.0/16 fd00:1::/108": {"0.0.0.0/0", "::/0", "!100.64.0.0/10", "!fd7a:115c:a1e0::/48"},
+	} {
+		var cidrs []netip.Prefix
+		for _, text := range strings.Fields(services) {
+			cidrs = append(cidrs, netip.MustParsePrefix(text))
+		}
+
+		assert.Equal(t, want, nodeip.DefaultFor(cidrs).Strings(), services)
+	}
 }
