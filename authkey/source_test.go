@@ -79,7 +79,7 @@ func TestSourceReadFails(t *testing.T) {
 		{"no source", authkey.Source{}, authkey.Input{}, "has no source"},
 		{"a key that is leased", authkey.Mint(), authkey.Input{}, "leased"},
 		{"a key that may be leased", authkey.MintOnce(), authkey.Input{}, "leased"},
-		{"broken standard input", authkey.FromStdin(), authkey.Input{Stdin: iotest.ErrReader(fs.ErrClosed)}, "auth key from standard input: "},
+		{"broken standard input", authkey.FromStdin(), authkey.Input{Stdin: iotest.ErrReader(fs.ErrClosed)}, "auth key from standard input: file already closed"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
