@@ -42,7 +42,7 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 
 	chosen := config.Contexts[name]
 	if chosen == nil {
-		return nil, noContext(name)
+		return nil, noContext(name, len(config.Contexts))
 	}
 
 	options := []client.OptionFunc{client.WithConfig(config), client.WithContextName(name), client.WithDefaultGRPCDialOptions(), client.WithGRPCDialOptions(bounded()...)}
@@ -65,7 +65,15 @@ func Connect(ctx context.Context, connection Connection) (*Client, error) {
 	return New(talos, nodes...), nil
 }
 
-func noContext(name string) error {
+// noContext says that a configuration with so many contexts does not have the one of a name.
+func noContext(name string, contexts int) error {
+	switch {
+	case contexts == 0: // as talosctl leaves one behind that had none
+		return errors.New("the talosconfig has no contexts: name another with --talosconfig or TALOSCONFIG")
+	case name == "":
+		return errors.New("the talosconfig chooses no context: name one with --context")
+	}
+
 	return fmt.Errorf("the talosconfig has no context %s: write one that talosctl config contexts lists", quote.Value(name))
 }
 

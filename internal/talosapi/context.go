@@ -39,7 +39,12 @@ func AddContext(talosconfig []byte, from, name string, endpoints, nodes []string
 
 	source := document.Get("contexts", from)
 	if source == nil || source.Kind != yaml.MappingNode {
-		return nil, false, noContext(from)
+		contexts := 0
+		if all := document.Get("contexts"); all != nil {
+			contexts = len(all.Content)
+		}
+
+		return nil, false, noContext(from, contexts)
 	}
 
 	made := &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map"}

@@ -38,6 +38,17 @@ func TestConnect(t *testing.T) {
 	_, err = nodes.Connect(t.Context(), nodes.Connection{Talosconfig: file, Context: "other"})
 	require.EqualError(t, err, `the talosconfig has no context "other": write one that talosctl config contexts lists`)
 
+	for text, want := range map[string]string{
+		"context: \"\"\ncontexts: {}\n":                   "the talosconfig has no contexts: name another",
+		"contexts:\n  lab: {endpoints: [192.168.1.10]}\n": "the talosconfig chooses no context: name one with --context",
+	} {
+		other := filepath.Join(dir, "other")
+		require.NoError(t, os.WriteFile(other, []byte(text), 0o600))
+
+		_, err = nodes.Connect(t.Context(), nodes.Connection{Talosconfig: other})
+		require.ErrorContains(t, err, want)
+	}
+
 	missing := filepath.Join(dir, "missing", "talosconfig")
 	_, err = nodes.Connect(t.Context(), nodes.Connection{Talosconfig: missing})
 	require.ErrorIs(t, err, os.ErrNotExist)
