@@ -11,7 +11,8 @@ import (
 // Key says where the key of a node comes from, and what a minted one is like. An empty field is as the command line has it
 // by default.
 type Key struct {
-	// Source is what --auth-key takes: mint, once, env, file:PATH, none, placeholder:TEXT, or - for standard input.
+	// Source is what --auth-key takes: mint, once, env, file:PATH (beside the file), exec:COMMAND, none, placeholder:TEXT, or - for
+	// standard input.
 	Source string `yaml:"source,omitempty"`
 	// Expiry is how long a minted key can register the node.
 	Expiry Duration `yaml:"expiry,omitempty"`

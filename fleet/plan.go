@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"strings"
 
 	"github.com/siderolabs/go-pointer"
 	"golang.org/x/sync/errgroup"
@@ -143,7 +144,15 @@ func (p *Plan) Len() int { return len(p.nodes) }
 func (p *Plan) Node(i int) *Node { return p.nodes[i] }
 
 // Key returns where the key of a node comes from, empty where the file does not say.
-func (p *Plan) Key(i int) Key { return p.file.Key.merge(p.nodes[i].Key) }
+func (p *Plan) Key(i int) Key {
+	key := p.file.Key.merge(p.nodes[i].Key)
+
+	if path, isFile := strings.CutPrefix(key.Source, "file:"); isFile {
+		key.Source = "file:" + p.file.relative(path)
+	}
+
+	return key
+}
 
 // Unset returns the settings that go from the config of a node.
 func (p *Plan) Unset(i int) []string {

@@ -13,6 +13,10 @@ import (
 // looks like a key. Of an argument, what is "".
 func (p *program) readInput(ctx context.Context, what, path string) ([]byte, error) {
 	if path == "-" {
+		if err := p.takeStdin(); err != nil {
+			return nil, err
+		}
+
 		text, err := ctxio.ReadAll(ctx, p.stdin, ctxio.MaxInput)
 
 		return text, named(ctx, "standard input", err)
@@ -28,6 +32,17 @@ func (p *program) readInput(ctx context.Context, what, path string) ([]byte, err
 	}
 
 	return text, err
+}
+
+// takeStdin refuses to read standard input again.
+func (p *program) takeStdin() error {
+	if p.stdinTaken {
+		return usagef("standard input holds one thing: give the file or the auth key in another way")
+	}
+
+	p.stdinTaken = true
+
+	return nil
 }
 
 // readOnce returns what reads files until ctx ends, each of them once: patches are made several times, and a pipe can be read

@@ -60,6 +60,12 @@ func (p *program) readKey(ctx context.Context, flags *patchFlags, source authkey
 		return authkey.Key{}, usagef("--replace-device goes with a key that is minted: leave it out, or give --auth-key mint")
 	}
 
+	if source.String() == "-" {
+		if err := p.takeStdin(); err != nil {
+			return authkey.Key{}, err
+		}
+	}
+
 	var options []authkey.ParseOption
 	if flags.allowClientSecret {
 		options = append(options, authkey.AllowClientSecret())

@@ -22,6 +22,7 @@ type program struct {
 	args        []string
 	environment environment
 	stdin       io.Reader
+	stdinTaken  bool
 	stdout      io.Writer
 	stderr      io.Writer
 	// readFile reads the files that settings and bridge files name.
