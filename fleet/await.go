@@ -92,7 +92,7 @@ func (s *spell) lasts(is bool, long time.Duration) bool {
 
 // startedAgain is how a try ends that the node forgot.
 func startedAgain() *Refusal {
-	return refuse(CodeNotJoined, "the node has started again, and is what it was before it was given its config for a try", "run up again")
+	return refuse(CodeNotJoined, "the node is what it was before it was given its config for a try: it has started again, or another run has ended the try", "run up again")
 }
 
 // late says what was seen when the time was over.

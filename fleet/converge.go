@@ -75,7 +75,11 @@ func (c *converge) look(ctx context.Context) (*talosapi.State, *talosapi.Node, e
 	defer cancelDirect()
 
 	waiting, notWaiting := talosapi.Maintenance(direct, c.node.Address, c.up.Fingerprints...)
-	if notWaiting != nil {
+
+	switch {
+	case errors.Is(notWaiting, talosapi.ErrFingerprint):
+		return nil, nil, refuse(CodeFingerprint, notWaiting.Error(), "compare with what the console of the node shows: where it differs, something else answers in place of the node")
+	case notWaiting != nil:
 		return nil, nil, err
 	}
 

@@ -69,6 +69,8 @@ const (
 	// CodeAddress: the address does not lead to the node alone: it is a virtual one, or another node of the plan is reached by
 	// it too.
 	CodeAddress Code = "address-shared"
+	// CodeFingerprint: what waits for a first config at the address is not the node.
+	CodeFingerprint Code = "fingerprint"
 	// CodeInterrupted: the run was ended before the node was done.
 	CodeInterrupted Code = "interrupted"
 )

@@ -3,6 +3,7 @@ package fleet
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/imagefactory"
@@ -32,7 +33,7 @@ func (c *converge) install(ctx context.Context, waiting *talosapi.Node, state *t
 
 	desired, err := desire(c.plan.Settings(c.index), c.plan.Unset(c.index), base, false)
 	if err != nil {
-		return nil, c.wrongConfig(err)
+		return nil, c.wrongConfig(fmt.Errorf("%s: %w", c.node.Config, err))
 	}
 
 	c.before, c.report.applied = desired.before, desired.applied

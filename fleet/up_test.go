@@ -742,3 +742,20 @@ func TestUpAddressOfAnother(t *testing.T) {
 	assert.Zero(t, report.Nodes[1].Sent)
 	assert.Contains(t, live.Disk(), "TS_HOSTNAME=a")
 }
+
+// What answers in place of a node in maintenance mode is given nothing.
+func TestUpFingerprint(t *testing.T) {
+	t.Parallel()
+
+	const address = "127.0.60.1"
+
+	u := newUpTest(t)
+	u.up.Fingerprints = []string{"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="}
+	require.NoError(t, u.cluster.AddMaintenance(&talostest.Live{Address: address}, time.Millisecond))
+	require.NoError(t, os.WriteFile(filepath.Join(u.dir, "worker.yaml"), configOf(t, machinetype.TypeWorker), 0o600))
+
+	report := u.run(t, upFile+"  a: {address: "+address+", config: worker.yaml}\n")
+	assert.Equal(t, fleet.OutcomeFailed, report.Nodes[0].Outcome)
+	assert.Equal(t, fleet.CodeFingerprint, report.Nodes[0].Code)
+	assert.Zero(t, report.Nodes[0].Sent)
+}

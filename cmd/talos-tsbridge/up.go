@@ -3,6 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -105,7 +107,7 @@ func (f *upFlags) bindUp(cmd *cobra.Command) {
 const upKeyExpiry = 10 * time.Minute
 
 func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) error {
-	if err := errors.Join(checkRanges(given), checkForm(flags.output)); err != nil {
+	if err := errors.Join(checkRanges(given), checkForm(flags.output), checkFingerprints(flags.fingerprints)); err != nil {
 		return err
 	}
 
@@ -191,6 +193,19 @@ func (p *program) up(ctx context.Context, flags *upFlags, given *pflag.FlagSet) 
 	}
 
 	return err
+}
+
+// checkFingerprints refuses what no console shows: such a fingerprint would fit no node.
+func checkFingerprints(fingerprints []string) error {
+	var faults []error
+
+	for _, text := range fingerprints {
+		if sum, err := base64.StdEncoding.DecodeString(text); err != nil || len(sum) != sha256.Size {
+			faults = append(faults, usagef("--cert-fingerprint %s is no fingerprint: write what the console of the node shows, which ends in =", quote.Value(text)))
+		}
+	}
+
+	return errors.Join(faults...)
 }
 
 // run returns what brings the nodes of a plan up.

@@ -2,10 +2,15 @@ package talosapi
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/siderolabs/talos/pkg/machinery/client"
 )
+
+// ErrFingerprint tells that what answers in maintenance mode has another certificate than the node.
+var ErrFingerprint = errors.New("what answers there has a certificate with another fingerprint than those given")
 
 // Maintenance returns a node that waits for its first config, as it is called then: directly, and without credentials on
 // either side. So nothing secret may be asked of it, and what it is given can be read by whoever answers in its place;
@@ -21,6 +26,10 @@ func Maintenance(ctx context.Context, address string, fingerprints ...string) (*
 
 	if err := n.version(ctx, &State{}); err != nil {
 		_ = n.Close()
+
+		if strings.Contains(err.Error(), "match the provided fingerprints") { // as machinery says it, through gRPC
+			return nil, ErrFingerprint
+		}
 
 		return nil, n.failure(err)
 	}
