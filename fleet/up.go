@@ -155,7 +155,7 @@ func (r *Report) Count(outcome Outcome) int {
 	return count
 }
 
-// Sent returns how many configs were sent, and Keys how many keys were leased.
+// Sent returns how many configs were sent, and how many keys were leased.
 func (r *Report) Sent() (configs, keys int) {
 	for _, node := range r.Nodes {
 		configs += node.Sent
@@ -330,7 +330,7 @@ func (r *rollout) stage(node *Node, stage string) {
 	r.up.OnStage(node, stage)
 }
 
-// set fills in how a node failed.
+// fail fills in how a node failed.
 func (r *NodeReport) fail(ctx context.Context, err error) {
 	r.Outcome = OutcomeFailed
 
