@@ -56,12 +56,10 @@ func ParseFactory(text string) (Factory, error) {
 	}
 
 	factory.host = strings.TrimSuffix(rest, "/")
+
+	// strictly, a registry has a dot or a port: any other would be taken for a repository of Docker Hub
 	if _, err := name.NewTag(factory.host+"/metal-installer:v1", name.StrictValidation, name.WithDefaultRegistry("")); err != nil {
 		return Factory{}, fault
-	}
-
-	if registry, _, _ := strings.Cut(factory.host, "/"); !strings.ContainsAny(registry, ".:") && registry != "localhost" {
-		return Factory{}, fault // a registry without a dot or port is taken for a repository of Docker Hub
 	}
 
 	return factory, nil

@@ -19,6 +19,7 @@ var hostile = []string{
 func TestLine(t *testing.T) {
 	assert.Equal(t, "Grüße, 世界 ✓", printable.Line("Grüße, 世界 ✓"))
 	assert.Equal(t, `\x1b[2J`, printable.Line("\x1b[2J"))
+	assert.Equal(t, `a\xffb`, printable.Line("a\xffb"), "no character, so it is shown as what it is")
 
 	for _, text := range hostile {
 		for _, r := range printable.Line(text) {
@@ -48,6 +49,10 @@ func TestWord(t *testing.T) {
 		said, err := exec.CommandContext(t.Context(), "sh", "-c", "printf %s "+printable.Word(text)).Output()
 		require.NoError(t, err)
 		assert.Equal(t, printable.Line(text), string(said))
+	}
+
+	for _, text := range []string{"kABC123", "192.168.1.10", "fd7a:115c:a1e0::1", "factory.talos.dev/metal-installer/0:v1.14.1"} {
+		assert.Equal(t, text, printable.Word(text), "what is one word is not quoted")
 	}
 }
 

@@ -282,9 +282,30 @@ func TestUnusedKeysAreOneFinding(t *testing.T) {
 		"key revoke --unused --yes  ": {{ID: "1"}, {ID: "2"}, {ID: "3"}, {ID: "4"}, {ID: "5"}, {ID: "6"}, {ID: "7"}, {ID: "8"}, {ID: "9"}},
 		"key revoke --unused --yes ":  {{ID: "--all"}},
 	} {
+		latest := time.Date(2026, time.November, 1, 12, 0, 0, 0, time.UTC)
+		keys[0].Expires = latest
+
 		findings := devices.Diagnose(&devices.Tailnet{UnusedKeys: keys}, nil, time.Now())
 		require.Len(t, findings, 1)
+		assert.Contains(t, findings[0].Cause, "until 2026-11-01T12:00:00Z", "the last of them")
 		assert.Len(t, findings[0].Subjects, len(keys))
 		assert.Equal(t, []string{"where no node waits for it: talos-tsbridge " + strings.TrimSpace(command)}, findings[0].Next)
+	}
+}
+
+// The other registrations of a node are removed by commands, unless the API's ID of one would be more than a word to a shell.
+func TestRemovalOfOthers(t *testing.T) {
+	t.Parallel()
+
+	for id, want := range map[string]string{"n1CNTRL": "talos-tsbridge device remove n1CNTRL", "$(reboot)": "(admin console, Machines)"} {
+		findings := devices.Diagnose(&devices.Tailnet{Devices: []tailnet.Device{
+			{ID: id, Name: "lab.tail1234.ts.net", Hostname: "lab", Authorized: true, LastSeen: time.Now().Add(-time.Minute)},
+			{ID: "n2CNTRL", Name: "lab-1.tail1234.ts.net", Hostname: "lab", Authorized: true},
+		}}, []devices.Expected{{Name: "lab"}}, time.Now())
+
+		require.Len(t, findings, 1)
+		assert.Equal(t, devices.CodeDuplicate, findings[0].Code)
+		assert.Contains(t, findings[0].Next[0], want)
+		assert.NotContains(t, findings[0].Next[0], "reboot")
 	}
 }
