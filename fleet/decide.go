@@ -40,6 +40,8 @@ type Code string
 const (
 	// CodeUnreachable: the Talos API of the node could not be asked.
 	CodeUnreachable Code = "node-unreachable"
+	// CodeUnread: the node answers, and does not tell what it is like: it is starting, or the talosconfig may not ask.
+	CodeUnread Code = "node-unread"
 	// CodeExtensionMissing: the tailscale extension is not in the image of the node.
 	CodeExtensionMissing Code = "extension-missing"
 	// CodeImageLosesExtension: the image that the config installs does not have the extension.

@@ -331,26 +331,20 @@ func (r *rollout) stage(node *Node, stage string) {
 }
 
 // fail fills in how a node failed.
+// fail fills in how a node failed. One that could not be asked, and was given nothing, is not known to be wrong.
 func (r *NodeReport) fail(ctx context.Context, err error) {
 	r.Outcome = OutcomeFailed
 
-	if refused, ok := errors.AsType[*Refusal](err); ok {
-		r.Code, r.Cause, r.Next = refused.Code, refused.Cause, slices.Clone(refused.Next)
-	} else {
-		r.Code, r.Cause = CodeNotTaken, err.Error()
-	}
-
-	if talosapi.IsUnreachable(err) {
-		r.Code = CodeUnreachable
-
-		if _, isName := netip.ParseAddr(r.Address); isName != nil && strings.Contains(r.Cause, "lookup") {
-			r.Next = []string{"write the IP address of the node, or a name that the cluster knows: its endpoint looks names up, as for talosctl --nodes, and not this machine"}
-		}
+	refused, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		refused = r.notAsked(err)
 
 		if r.Sent == 0 {
 			r.Outcome = OutcomeUnknown
 		}
 	}
+
+	r.Code, r.Cause, r.Next = refused.Code, tidy(err), slices.Clone(refused.Next) // of several, the cause has all
 
 	if ctx.Err() != nil {
 		r.Outcome, r.Code, r.Cause = OutcomeFailed, CodeInterrupted, "the run was ended before the node was done"
@@ -358,5 +352,21 @@ func (r *NodeReport) fail(ctx context.Context, err error) {
 		if r.Sent == 0 {
 			r.Outcome = OutcomeNotBegun
 		}
+	}
+}
+
+// notAsked says what to do about a node that could not be asked.
+func (r *NodeReport) notAsked(err error) *Refusal {
+	_, isName := netip.ParseAddr(r.Address)
+
+	switch {
+	case !talosapi.IsUnreachable(err):
+		return refuse(CodeUnread, "")
+	case isName != nil && strings.Contains(err.Error(), "lookup"):
+		return refuse(CodeUnreachable, "", "write the IP address of the node, or a name that the cluster knows: its endpoint looks names up, as for talosctl --nodes, and not this machine")
+	case talosapi.IsCertificate(err):
+		return refuse(CodeUnreachable, "", "see whether the talosconfig is of this cluster: talosctl config contexts")
+	default:
+		return refuse(CodeUnreachable, "", "check its address, and the endpoints of the talosconfig: talosctl version --nodes "+r.Address)
 	}
 }

@@ -374,6 +374,7 @@ func TestUpDryRun(t *testing.T) {
 	assert.Equal(t, fleet.ActionJoin, report.Nodes[0].Action)
 	assert.Equal(t, fleet.OutcomeUnknown, report.Nodes[1].Outcome)
 	assert.Equal(t, fleet.CodeUnreachable, report.Nodes[1].Code)
+	assert.NotEmpty(t, report.Nodes[1].Next)
 	assert.Empty(t, live.Applied())
 	assert.Zero(t, u.keys.made)
 
@@ -758,4 +759,21 @@ func TestUpFingerprint(t *testing.T) {
 	assert.Equal(t, fleet.OutcomeFailed, report.Nodes[0].Outcome)
 	assert.Equal(t, fleet.CodeFingerprint, report.Nodes[0].Code)
 	assert.Zero(t, report.Nodes[0].Sent)
+}
+
+// A node that may not be asked is not known to be wrong.
+func TestUpMayNotAsk(t *testing.T) {
+	t.Parallel()
+
+	u := newUpTest(t)
+	u.live(t, &talostest.Live{Address: "192.168.1.10"}, configOf(t, machinetype.TypeWorker), false)
+
+	talosconfig, err := u.cluster.Talosconfig(talostest.RoleReader)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(u.up.Connection.Talosconfig, talosconfig, 0o600))
+
+	node := u.run(t, upFile+"  a: {address: 192.168.1.10}\n").Nodes[0]
+	assert.Equal(t, fleet.OutcomeUnknown, node.Outcome)
+	assert.Equal(t, fleet.CodeUnread, node.Code)
+	assert.Contains(t, node.Cause, "os:admin")
 }

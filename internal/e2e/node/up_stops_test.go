@@ -171,6 +171,32 @@ func TestUpStops(t *testing.T) {
 		})
 	}
 
+	t.Run("started again while it waits", func(t *testing.T) {
+		c.forgets(t, n, plain)
+
+		first, second := c.Control.SingleUseKey(t), c.Control.SingleUseKey(t)
+
+		said, code := c.stopped(t, n, first, waiting, func(*os.Process) error {
+			n.kill(t)
+			n.on(t, nil)
+
+			return nil
+		}, "--wait=1h") // which is not waited for
+		if code != 1 || said.Outcome != "failed" || said.Code != "not-joined" || !strings.Contains(said.Cause, "started again") {
+			t.Errorf("up ends with %d and says %+v", code, said)
+		}
+
+		c.answers(t, n)
+
+		if said, code := c.up(t, n.hostname, second, "--settle=1s"); code != 0 || said.Outcome != "done" {
+			t.Errorf("the next run ends with %d and says %+v", code, said)
+		}
+
+		n.joined(t)
+		c.hasNoKey(t, n, first)
+		c.hasNoKey(t, n, second)
+	})
+
 	t.Run("switched off while it waits", func(t *testing.T) {
 		c.forgets(t, n, plain)
 
