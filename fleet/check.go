@@ -109,11 +109,12 @@ func (n *Node) hostname() *string {
 func (f *File) faultAt(root *yaml.Node, node, field, message string) Fault {
 	fault := Fault{File: f.name, Node: node, Field: field, Message: message}
 
+	if root == nil && f.tree != nil {
+		root = f.tree()
+	}
+
 	if root == nil {
-		var err error
-		if root, err = parseYAML(f.name, f.text); err != nil {
-			return fault
-		}
+		return fault
 	}
 
 	path := strings.FieldsFunc(field, func(r rune) bool { return r == '.' })

@@ -91,3 +91,15 @@ func decodes(field, sample string) error {
 
 	return yaml.Unmarshal([]byte(field+": "+sample), &settings)
 }
+
+// However many faults a file has, their places are looked up in one tree: reading the text again for each takes minutes.
+func TestPlacesOfFaultsAreReadOnce(t *testing.T) {
+	t.Parallel()
+
+	file, err := Parse("bridge.yaml", []byte("nodes:\n  a: {role: worker}\n  b: {role: worker}\n"))
+	require.NoError(t, err)
+
+	_, err = file.Plan(PlanOptions{NeedsAddress: true})
+	require.ErrorContains(t, err, "bridge.yaml:3:3: b: address")
+	require.Same(t, file.tree(), file.tree())
+}

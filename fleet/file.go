@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"sync"
 
 	"go.yaml.in/yaml/v4"
 
@@ -33,9 +34,10 @@ type File struct {
 	// Nodes are in the order of the file.
 	Nodes []Node `yaml:"nodes"`
 
-	// name is what faults call the file, dir the folder that names of files in it are relative to, text what was read.
+	// name is what faults call the file, dir the folder that names of files in it are relative to.
 	name, dir string
-	text      []byte
+	// tree reads the text again, once, for the places of faults. Where nothing is wrong it costs neither time nor memory.
+	tree func() *yaml.Node
 	// unnamed tells that the nodes are called by their addresses, which are no hostnames.
 	unnamed bool
 }
@@ -98,7 +100,11 @@ func Parse(name string, text []byte) (*File, error) {
 		return nil, err
 	}
 
-	f := &File{name: name, dir: filepath.Dir(name), text: text}
+	f := &File{name: name, dir: filepath.Dir(name), tree: sync.OnceValue(func() *yaml.Node {
+		tree, _ := parseYAML(name, text) // it was read before
+
+		return tree
+	})}
 	if err := f.decode(root); err != nil {
 		return nil, Faults{{File: name, Message: "cannot be read: check it against the schema that its first line names"}}
 	}

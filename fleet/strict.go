@@ -24,6 +24,8 @@ type strict struct {
 	file   string
 	node   string // the node of the fleet that is looked at
 	faults Faults
+	// hints are those for unknown fields that were found already: thousands of nodes have the same.
+	hints map[string]string
 }
 
 func (s *strict) fault(at *yaml.Node, path, format string, args ...any) {
@@ -131,7 +133,20 @@ func (s *strict) unknown(key, value *yaml.Node, path string, want reflect.Type) 
 		return
 	}
 
-	s.fault(key, path, "unknown field %s: %s", quote.Value(key.Value), hintFor(key, value, want))
+	place := want.Name() + " " + key.Value
+	hint, known := s.hints[place]
+
+	if !known {
+		hint = hintFor(key, value, want)
+
+		if s.hints == nil {
+			s.hints = map[string]string{}
+		}
+
+		s.hints[place] = hint
+	}
+
+	s.fault(key, path, "unknown field %s: %s", quote.Value(key.Value), hint)
 }
 
 func (s *strict) checkMap(node *yaml.Node, want reflect.Type, path string) {
