@@ -86,7 +86,7 @@ func ReadLog(lines []string) *Log {
 func readRun(lines []string) *Log {
 	for _, one := range said() {
 		for _, line := range slices.Backward(lines) {
-			if one.form.MatchString(line) {
+			if one.form.MatchString(line) && (one.cause != LoginStateDir || !strings.Contains(line, kernelSettings)) {
 				return &Log{Cause: one.cause, Line: withoutSecrets(line)}
 			}
 		}
@@ -94,6 +94,9 @@ func readRun(lines []string) *Log {
 
 	return nil
 }
+
+// kernelSettings cannot be written in the extension, which tailscaled warns of at each start: they are none of its state.
+const kernelSettings = "/proc/sys/"
 
 // stamp is what programs of Go put before a line: the date and the time.
 var stamp = lazyregexp.New(`^(boot: )?\d{4}/\d\d/\d\d \d\d:\d\d:\d\d `)
