@@ -11,11 +11,8 @@ import (
 	"testing"
 	"time"
 
-	coreconfig "github.com/siderolabs/talos/pkg/machinery/config"
-	"github.com/siderolabs/talos/pkg/machinery/config/encoder"
 	"github.com/siderolabs/talos/pkg/machinery/config/generate"
 	machinetype "github.com/siderolabs/talos/pkg/machinery/config/machine"
-	"github.com/siderolabs/talos/pkg/machinery/constants"
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
@@ -25,38 +22,26 @@ import (
 	"github.com/talos-tsbridge/talos-tsbridge/verify/nodes"
 )
 
-// genConfig returns a machine config as talosctl gen config makes one.
-var genConfig = sync.OnceValues(func() (map[machinetype.Type][]byte, error) {
-	input, err := generate.NewInput("lab", "https://192.168.1.10:6443", constants.DefaultKubernetesVersion,
-		generate.WithVersionContract(coreconfig.TalosVersion1_14), generate.WithInstallDisk("/dev/sda"),
-		generate.WithInstallImage("factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:v1.14.1"))
-	if err != nil {
-		return nil, err
-	}
+// genConfigs are machine configs with an installer of the Image Factory, each made once: there are tests of hundreds of nodes.
+var genConfigs = map[machinetype.Type]func() ([]byte, error){
+	machinetype.TypeControlPlane: genConfig(machinetype.TypeControlPlane),
+	machinetype.TypeWorker:       genConfig(machinetype.TypeWorker),
+}
 
-	configs := map[machinetype.Type][]byte{}
-
-	for _, role := range []machinetype.Type{machinetype.TypeControlPlane, machinetype.TypeWorker} {
-		config, err := input.Config(role)
-		if err != nil {
-			return nil, err
-		}
-
-		if configs[role], err = config.EncodeBytes(encoder.WithComments(encoder.CommentsDisabled)); err != nil {
-			return nil, err
-		}
-	}
-
-	return configs, nil
-})
+func genConfig(role machinetype.Type) func() ([]byte, error) {
+	return sync.OnceValues(func() ([]byte, error) {
+		return talostest.Config(role,
+			generate.WithInstallImage("factory.talos.dev/installer/4a0d65c669d46663f377e7161e50cfd570c401f26fd9e7bda34a0216b6f1922b:v1.14.1"))
+	})
+}
 
 func configOf(t testing.TB, role machinetype.Type) []byte {
 	t.Helper()
 
-	configs, err := genConfig()
+	config, err := genConfigs[role]()
 	require.NoError(t, err)
 
-	return configs[role]
+	return config
 }
 
 // upTest is a cluster of live nodes and what is to become of them.
