@@ -129,12 +129,13 @@ type NodeReport struct {
 	expected devices.Expected
 }
 
-// Device returns the device that the node is in the tailnet at the end, by its config and its addresses; false where it is not there.
+// Device returns the device that the node is in the tailnet at the end, by its config and its addresses; false where it is not
+// there, or its config was refused.
 func (r *NodeReport) Device() (devices.Expected, bool) {
 	expected := r.expected
 	expected.Addresses = r.TailnetAddresses
 
-	return expected, len(r.TailnetAddresses) > 0
+	return expected, expected.Name != "" && len(r.TailnetAddresses) > 0
 }
 
 // Report is how it went with all nodes, in the order of the plan.
