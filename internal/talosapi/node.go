@@ -110,7 +110,6 @@ func (s Service) FailedSince(when time.Time) int {
 
 // Look reads everything of a [State]. It takes the role os:admin, except in maintenance mode.
 func (n *Node) Look(ctx context.Context) (*State, error) {
-	ctx = n.in(ctx)
 	s := &State{Maintenance: n.insecure}
 
 	return n.read(ctx, s, n.version, n.extensions, n.hostname, n.configs, n.addresses, n.nodeIPs, n.nodeRules, n.service)
@@ -118,7 +117,6 @@ func (n *Node) Look(ctx context.Context) (*State, error) {
 
 // Watch reads what changes while a config takes effect: the service and the addresses.
 func (n *Node) Watch(ctx context.Context) (*State, error) {
-	ctx = n.in(ctx)
 	s := &State{}
 
 	return n.read(ctx, s, n.addresses, n.nodeIPs, n.nodeRules, n.service)
@@ -155,43 +153,16 @@ func (n *Node) in(ctx context.Context) context.Context {
 }
 
 func (n *Node) version(ctx context.Context, s *State) error {
-	answer, err := n.machinery.Version(ctx)
-	if err != nil {
-		return err
-	}
+	release, err := n.Release(ctx)
+	s.Version, s.Container = release.Version, release.Container
 
-	for _, message := range answer.GetMessages() {
-		s.Version = message.GetVersion().GetTag()
-		s.Container = message.GetPlatform().GetMode() == "container"
-	}
-
-	return nil
+	return err
 }
 
-func (n *Node) extensions(ctx context.Context, s *State) error {
-	return n.list(ctx, extensionStatus, func(answer resource.Resource) error {
-		var spec struct {
-			Metadata struct {
-				Name    string `yaml:"name"`
-				Version string `yaml:"version"`
-			} `yaml:"metadata"`
-		}
+func (n *Node) extensions(ctx context.Context, s *State) (err error) {
+	s.Extension, s.Schematic, err = n.Extensions(ctx)
 
-		if err := ReadSpec(answer, &spec); err != nil {
-			return err
-		}
-
-		switch spec.Metadata.Name {
-		case extension:
-			if s.Extension = spec.Metadata.Version; s.Extension == "" {
-				s.Extension = "unknown"
-			}
-		case "schematic":
-			s.Schematic = spec.Metadata.Version
-		}
-
-		return nil
-	})
+	return err
 }
 
 func (n *Node) hostname(ctx context.Context, s *State) error {
@@ -240,7 +211,7 @@ func (n *Node) configs(ctx context.Context, s *State) error {
 
 // config reads a machine config, nil where the node has none.
 func (n *Node) config(ctx context.Context, metadata resource.Metadata) ([]byte, error) {
-	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	answer, err := n.machinery.COSI.Get(n.in(ctx), metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
 	if IsAbsent(err) {
 		return nil, nil
 	}
@@ -257,61 +228,30 @@ func (n *Node) config(ctx context.Context, metadata resource.Metadata) ([]byte, 
 	return []byte(config), nil
 }
 
-func (n *Node) addresses(ctx context.Context, s *State) error {
-	err := n.list(ctx, addressStatus, func(answer resource.Resource) error {
-		var spec struct {
-			Address  netip.Prefix `yaml:"address"`
-			LinkName string       `yaml:"linkName"`
-		}
+func (n *Node) addresses(ctx context.Context, s *State) (err error) {
+	s.Prefixes, s.TailnetAddresses, err = n.Addresses(ctx)
 
-		if err := ReadSpec(answer, &spec); err != nil {
-			return err
-		}
-
-		switch address := spec.Address.Addr(); {
-		case address.IsLinkLocalUnicast():
-		case spec.LinkName == tunnel:
-			s.TailnetAddresses = append(s.TailnetAddresses, address)
-		case !address.IsLoopback():
-			s.Addresses = append(s.Addresses, address)
-			s.Prefixes = append(s.Prefixes, spec.Address)
-		}
-
-		return nil
-	})
+	for _, prefix := range s.Prefixes {
+		s.Addresses = append(s.Addresses, prefix.Addr())
+	}
 
 	slices.SortFunc(s.Addresses, netip.Addr.Compare)
-	slices.SortFunc(s.TailnetAddresses, netip.Addr.Compare)
 
 	return err
 }
 
-func (n *Node) nodeIPs(ctx context.Context, s *State) error {
-	if s.Maintenance {
-		return nil
+func (n *Node) nodeIPs(ctx context.Context, s *State) (err error) {
+	if !s.Maintenance {
+		s.NodeIPs, err = n.NodeIPs(ctx)
 	}
-
-	var spec struct {
-		Addresses []netip.Addr `yaml:"addresses"`
-	}
-
-	err := n.get(ctx, kubeletNodeIP, &spec)
-	s.NodeIPs = spec.Addresses
 
 	return err
 }
 
-func (n *Node) nodeRules(ctx context.Context, s *State) error {
-	if s.Maintenance {
-		return nil
+func (n *Node) nodeRules(ctx context.Context, s *State) (err error) {
+	if !s.Maintenance {
+		_, s.Excluded, err = n.NodeIPSubnets(ctx)
 	}
-
-	var spec struct {
-		Excluded []string `yaml:"excludeSubnets"`
-	}
-
-	err := n.get(ctx, kubeletNodeRules, &spec)
-	s.Excluded = spec.Excluded
 
 	return err
 }
@@ -321,20 +261,12 @@ func (n *Node) service(ctx context.Context, s *State) error {
 		return nil
 	}
 
-	answer, err := n.machinery.ServiceList(ctx)
-	if err != nil {
-		return err
+	info, err := n.Service(ctx)
+	if info != nil {
+		s.Service = serviceOf(info)
 	}
 
-	for _, message := range answer.GetMessages() {
-		for _, info := range message.GetServices() {
-			if info.GetId() == ServiceName {
-				s.Service = serviceOf(info)
-			}
-		}
-	}
-
-	return nil
+	return err
 }
 
 // IsFailure reports whether an event of a service is that it failed and is started again. Talos tells it from an orderly

@@ -16,7 +16,7 @@ import (
 
 // list visits the resources of a kind. A node that does not know the kind has none.
 func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(resource.Resource) error) error {
-	answers, err := n.machinery.COSI.List(ctx, kind, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	answers, err := n.machinery.COSI.List(n.in(ctx), kind, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
 	if IsAbsent(err) {
 		return nil
 	}
@@ -36,7 +36,7 @@ func (n *Node) list(ctx context.Context, kind resource.Metadata, visit func(reso
 
 // get reads a resource, which need not be there.
 func (n *Node) get(ctx context.Context, metadata resource.Metadata, into any) error {
-	answer, err := n.machinery.COSI.Get(ctx, metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	answer, err := n.machinery.COSI.Get(n.in(ctx), metadata, state.WithGetUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
 	if IsAbsent(err) {
 		return nil
 	}

@@ -2,8 +2,6 @@ package nodes
 
 import (
 	"context"
-	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 type questions struct {
 	ctx     context.Context //nolint:containedctx // it lives as long as the questions
 	client  *client.Client
+	api     *talosapi.Node
 	running sync.WaitGroup
 
 	guard sync.Mutex
@@ -93,23 +92,12 @@ func (q *questions) nodename() error {
 }
 
 func (q *questions) extensions() error {
-	answers, err := safe.StateListAll[*runtime.ExtensionStatus](q.ctx, q.client.COSI)
+	tailscale, schematic, err := q.api.Extensions(q.ctx)
 	if err != nil {
 		return err
 	}
 
-	return q.set(func(n *Node) {
-		for answer := range answers.All() {
-			switch metadata := answer.TypedSpec().Metadata; metadata.Name {
-			case extension:
-				if n.Extension = metadata.Version; n.Extension == "" {
-					n.Extension = "unknown"
-				}
-			case "schematic":
-				n.Schematic = metadata.Version
-			}
-		}
-	})
+	return q.set(func(n *Node) { n.Extension, n.Schematic = tailscale, schematic })
 }
 
 // configured looks at the status of the document, which every role may read.
@@ -133,20 +121,12 @@ func (q *questions) document() error {
 }
 
 func (q *questions) services() error {
-	answer, err := q.client.ServiceList(q.ctx)
-	if err != nil {
+	info, err := q.api.Service(q.ctx)
+	if err != nil || info == nil {
 		return err
 	}
 
-	return q.set(func(n *Node) {
-		for _, message := range answer.GetMessages() {
-			for _, info := range message.GetServices() {
-				if info.GetId() == service {
-					n.Service = serviceOf(info, time.Now())
-				}
-			}
-		}
-	})
+	return q.set(func(n *Node) { n.Service = serviceOf(info, time.Now()) })
 }
 
 // Talos's words for the states of a service that matter here.
@@ -186,58 +166,37 @@ func (n Node) isIn() bool {
 }
 
 // log reads what the service said when it did not log in. Without a log, the finding says where to look for it.
-func (q *questions) log(address string) {
-	if lines, err := talosapi.New(q.client).Node(address).Log(q.ctx); err == nil {
+func (q *questions) log() {
+	if lines, err := q.api.Log(q.ctx); err == nil {
 		q.node.Log = ReadLog(lines)
 	}
 }
 
 func (q *questions) addresses() error {
-	answers, err := q.client.COSI.List(q.ctx, addressStatuses, state.WithListUnmarshalOptions(state.WithSkipProtobufUnmarshal()))
+	_, tailnet, err := q.api.Addresses(q.ctx)
 	if err != nil {
 		return err
 	}
 
-	var found []netip.Addr
-
-	for _, answer := range answers.Items {
-		var spec struct {
-			Address  netip.Prefix `yaml:"address"`
-			LinkName string       `yaml:"linkName"`
-		}
-
-		if err := talosapi.ReadSpec(answer, &spec); err != nil {
-			return err
-		}
-
-		if spec.LinkName == tunnel && !spec.Address.Addr().IsLinkLocalUnicast() {
-			found = append(found, spec.Address.Addr())
-		}
-	}
-
-	slices.SortFunc(found, netip.Addr.Compare)
-
-	return q.set(func(n *Node) { n.TailnetAddresses = found })
+	return q.set(func(n *Node) { n.TailnetAddresses = tailnet })
 }
 
 func (q *questions) nodeIP() error {
-	answer, err := safe.StateGetByID[*k8s.NodeIP](q.ctx, q.client.COSI, k8s.KubeletID)
+	addresses, err := q.api.NodeIPs(q.ctx)
 	if err != nil {
 		return err
 	}
 
-	return q.set(func(n *Node) { n.NodeIPs = answer.TypedSpec().Addresses })
+	return q.set(func(n *Node) { n.NodeIPs = addresses })
 }
 
 func (q *questions) nodeIPSubnets() error {
-	answer, err := safe.StateGetByID[*k8s.NodeIPConfig](q.ctx, q.client.COSI, k8s.KubeletID)
+	valid, excluded, err := q.api.NodeIPSubnets(q.ctx)
 	if err != nil {
 		return err
 	}
 
-	spec := answer.TypedSpec()
-
-	return q.set(func(n *Node) { n.NodeIPSubnets, n.ExcludedSubnets = spec.ValidSubnets, spec.ExcludeSubnets })
+	return q.set(func(n *Node) { n.NodeIPSubnets, n.ExcludedSubnets = valid, excluded })
 }
 
 func (q *questions) etcdAddresses() error {

@@ -79,17 +79,12 @@ func installedImage(config string) (string, error) {
 
 // version reads the release of Talos.
 func (q *questions) version() error {
-	answer, err := q.client.Version(q.ctx)
+	release, err := q.api.Release(q.ctx)
 	if err != nil {
 		return err
 	}
 
-	return q.set(func(n *Node) {
-		for _, message := range answer.GetMessages() {
-			n.TalosVersion = message.GetVersion().GetTag()
-			n.Platform = message.GetPlatform().GetName()
-		}
-	})
+	return q.set(func(n *Node) { n.TalosVersion, n.Platform = release.Version, release.Platform })
 }
 
 var factoryImage = lazyregexp.New(`^(.+)/((?:[a-z0-9-]+-)?installer(?:-secureboot)?)/([0-9a-f]{64})(?::|@|$)`)

@@ -10,14 +10,11 @@ import (
 	"github.com/siderolabs/talos/pkg/machinery/client"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/talos-tsbridge/talos-tsbridge/internal/talosapi"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
 )
 
-const (
-	extension = "tailscale"
-	service   = "ext-" + extension
-	tunnel    = "tailscale0"
-)
+const extension = "tailscale"
 
 // The defaults of an [Inspector].
 const (
@@ -114,7 +111,7 @@ func (i *Inspector) ask(ctx context.Context, address string, timeout time.Durati
 	ctx, cancel := context.WithTimeout(client.WithNode(ctx, address), timeout)
 	defer cancel()
 
-	q := &questions{ctx: ctx, client: i.Client, node: Node{Address: address}}
+	q := &questions{ctx: ctx, client: i.Client, api: talosapi.New(i.Client).Node(address), node: Node{Address: address}}
 	start := time.Now()
 
 	for question, ask := range map[Question]func() error{
@@ -139,7 +136,7 @@ func (i *Inspector) ask(ctx context.Context, address string, timeout time.Durati
 	q.running.Wait()
 
 	if q.node.Failure == "" && !q.node.isIn() {
-		q.log(address)
+		q.log()
 	}
 
 	node := q.node.withoutSecrets()

@@ -4,7 +4,6 @@ import (
 	"testing"
 
 	"github.com/siderolabs/talos/pkg/machinery/resources/config"
-	"github.com/siderolabs/talos/pkg/machinery/resources/network"
 	"github.com/stretchr/testify/assert"
 )
 
@@ -15,6 +14,4 @@ func TestUntypedNames(t *testing.T) {
 	assert.Equal(t, config.NamespaceName, machineType.Namespace())
 	assert.Equal(t, config.MachineTypeType, machineType.Type())
 	assert.Equal(t, config.MachineTypeID, machineType.ID())
-	assert.Equal(t, network.NamespaceName, addressStatuses.Namespace())
-	assert.Equal(t, network.AddressStatusType, addressStatuses.Type())
 }
