@@ -52,10 +52,10 @@ func TestAction(t *testing.T) {
 				case "/v0.1.0/" + name:
 					_, _ = w.Write(archive)
 				case "/v0.1.0/checksums.txt":
-					fmt.Fprintf(w, "%s  other.tar.gz\n", wrong)
+					_, _ = fmt.Fprintf(w, "%s  other.tar.gz\n", wrong)
 
 					if test.published != "" {
-						fmt.Fprintf(w, "%s  %s\n", test.published, name)
+						_, _ = fmt.Fprintf(w, "%s  %s\n", test.published, name)
 					}
 				default:
 					http.NotFound(w, r)
