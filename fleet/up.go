@@ -1,7 +1,6 @@
 package fleet
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/netip"
@@ -193,12 +192,14 @@ func (u *Up) Run(ctx context.Context, plan *Plan) (*Report, error) {
 	up := u.withDefaults()
 	planned := &Report{}
 
-	if up.BeforeAny != nil && !up.DryRun {
+	if !up.DryRun && (up.BeforeAny != nil || plan.lacksRoles()) {
 		foreseen := *up
 		foreseen.DryRun, foreseen.OnStage, foreseen.OnNode = true, nil, nil
 		planned = foreseen.rollOut(ctx, plan, api, planned)
+	}
 
-		if err := cmp.Or(context.Cause(ctx), up.BeforeAny(planned)); err != nil {
+	if up.BeforeAny != nil && !up.DryRun && ctx.Err() == nil {
+		if err := up.BeforeAny(planned); err != nil {
 			return nil, err
 		}
 	}
@@ -251,17 +252,10 @@ type rollout struct {
 }
 
 func (r *rollout) run(ctx context.Context) {
-	var (
-		first, rest []int
-		roles       []string
-	)
-
-	if !r.up.DryRun {
-		roles = r.roles(ctx)
-	}
+	var first, rest []int
 
 	for i := range r.plan.Len() {
-		if !r.up.DryRun && isControlPlane(roles[i]) {
+		if !r.up.DryRun && isControlPlane(r.role(i)) {
 			first = append(first, i)
 		} else {
 			rest = append(rest, i)
