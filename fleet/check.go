@@ -3,11 +3,13 @@ package fleet
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/siderolabs/go-pointer"
 	"go.yaml.in/yaml/v4"
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
+	"github.com/talos-tsbridge/talos-tsbridge/authkey/mint"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/lazyregexp"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 )
@@ -76,12 +78,20 @@ func (c *checker) node(node *Node) {
 }
 
 func (c *checker) key(node string, key *Key) {
-	if key == nil || key.Source == "" {
+	if key == nil {
 		return
 	}
 
-	if _, err := authkey.ParseSource(key.Source); err != nil {
+	if _, err := authkey.ParseSource(key.Source); key.Source != "" && err != nil {
 		c.fault(node, "authKey.source", "%v", err)
+	}
+
+	for field, options := range map[string]mint.Options{
+		"tags": {Tags: key.Tags}, "expiry": {Expiry: time.Duration(key.Expiry)}, "description": {Description: key.Description},
+	} {
+		if err := options.Check(); err != nil {
+			c.fault(node, "authKey."+field, "%s", tidy(err))
+		}
 	}
 }
 

@@ -32,6 +32,14 @@ func (p *Plan) faultsOf(failed []error) (inFile Faults, over error) {
 		}
 	}
 
+	if p.over.Hostname != nil && len(p.nodes) > 1 {
+		for _, node := range p.nodes {
+			ofFlags.add(patch.Fault{
+				Code: patch.CodeConflict, Option: "hostname", Message: "`hostname` would be the name of each node: leave it out, or choose one node",
+			}, node.Name)
+		}
+	}
+
 	return unique(inFile), ofFlags.joined(len(p.nodes))
 }
 

@@ -52,6 +52,13 @@ type Options struct {
 	Description string
 }
 
+// Check reports all that is wrong with the options by themselves. [Minter.Check] knows what goes with the credential, too.
+func (o Options) Check() error {
+	_, err := o.normalize()
+
+	return err
+}
+
 // normalize returns the options with their defaults, or all faults.
 func (o Options) normalize() (Options, error) {
 	var faults []error
