@@ -101,12 +101,15 @@ func TestOpenRefuses(t *testing.T) {
 	linked := file(t, "text")
 	require.NoError(t, os.Link(linked, linked+"-2"))
 
-	for name, path := range map[string]string{
-		"a folder": t.TempDir(), "a device": "/dev/null", "what is not there": file(t, "") + "-missing", "more than the limit": file(t, strings.Repeat("x", limit+1)),
-		"hard links": linked,
+	for path, cause := range map[string]string{
+		t.TempDir():                           "is a directory",
+		"/dev/null":                           "is no regular file",
+		file(t, "") + "-missing":              "no such file",
+		file(t, strings.Repeat("x", limit+1)): "which is too long",
+		linked:                                "has 2 hard links",
 	} {
 		_, err := atomicfile.Open(t.Context(), path, limit)
-		require.Error(t, err, name)
+		require.ErrorContains(t, err, cause, path)
 	}
 
 	holds(t, linked, "text")
