@@ -68,7 +68,7 @@ func (f *File) named(text string) string {
 
 // noteOnAddresses tells of nodes whose own address is not one that Kubernetes is to know them by.
 func (p *Plan) noteOnAddresses() {
-	checked := map[string][]string{} // lists as they are written, by what the file has
+	known := map[string]addressRules{} // by the list as it is written: most nodes have the same
 
 	for i, node := range p.nodes {
 		address, err := netip.ParseAddr(node.Address)
@@ -76,22 +76,65 @@ func (p *Plan) noteOnAddresses() {
 			continue
 		}
 
-		list := strings.Join(p.Settings(i).NodeIPSubnets, ", ")
-		if list == "" || strings.Contains(list, "placeholder:") {
+		list := p.nodeIPSubnets(i)
+		text := strings.Join(list, ", ")
+
+		if text == "" || strings.Contains(text, "placeholder:") {
 			continue
 		}
 
-		rules, known := checked[list]
-		if !known {
-			subnets, _ := nodeip.Parse(p.Settings(i).NodeIPSubnets...) // its faults are those of the patch
-			rules = subnets.Strings()
-			checked[list] = rules
+		rules, ok := known[text]
+		if !ok {
+			rules = addressRulesOf(list)
+			known[text] = rules
 		}
 
-		if picked, err := nodeip.Pick([]netip.Addr{address.Unmap()}, rules...); err == nil && len(picked) == 0 {
-			p.notes.add(NoteAddressOutside, fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, list), node.Name)
+		if !rules.take(address.Unmap()) {
+			p.notes.add(NoteAddressOutside, fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, text), node.Name)
 		}
 	}
+}
+
+// nodeIPSubnets returns what the plan says of the node IP of a node.
+func (p *Plan) nodeIPSubnets(i int) []string {
+	for _, settings := range []*patch.Settings{&p.over, &p.nodes[i].Settings, &p.file.Defaults} {
+		if settings.NodeIPSubnets != nil {
+			return settings.NodeIPSubnets
+		}
+	}
+
+	return nil
+}
+
+// addressRules are subnets that addresses are taken from, and those that are excluded.
+type addressRules struct{ subnets, excluded []netip.Prefix }
+
+func addressRulesOf(list []string) addressRules {
+	var rules addressRules
+
+	completed, _ := nodeip.Parse(list...) // its faults are those of the patch
+
+	for _, text := range completed.Strings() {
+		text, isExcluded := strings.CutPrefix(text, "!")
+
+		prefix, err := netip.ParsePrefix(text)
+
+		switch {
+		case err != nil:
+		case isExcluded:
+			rules.excluded = append(rules.excluded, prefix)
+		default:
+			rules.subnets = append(rules.subnets, prefix)
+		}
+	}
+
+	return rules
+}
+
+func (r addressRules) take(address netip.Addr) bool {
+	holds := func(prefix netip.Prefix) bool { return prefix.Contains(address) }
+
+	return slices.ContainsFunc(r.subnets, holds) && !slices.ContainsFunc(r.excluded, holds)
 }
 
 // noteOnRoutes tells of routes that several nodes say for themselves: the tailnet takes one of them at a time. What is said
