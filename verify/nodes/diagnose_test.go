@@ -87,6 +87,12 @@ func TestBrokenStates(t *testing.T) {
 
 			return nil
 		}, nodes.CodeServiceDown, verify.SeverityFault, "its state is Waiting: the message of Waiting"},
+		{"the service waits, and said before why it ended", func(n *talostest.Node) error {
+			n.Services[1] = talostest.TailscaleService(time.Now().Add(-time.Hour), "Waiting")
+			n.Log = "backend error: invalid key: unable to validate API key\n"
+
+			return withoutAddress(n)
+		}, nodes.CodeServiceDown, verify.SeverityFault, "its state is Waiting: the control server does not know the auth key"},
 		{"the service was stopped, and failed before", func(n *talostest.Node) error {
 			n.Services[1] = talostest.TailscaleService(time.Now().Add(-10*time.Second), "Running", "Waiting", "Running", "Finished")
 

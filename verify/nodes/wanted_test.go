@@ -50,6 +50,10 @@ func TestDrift(t *testing.T) {
 	assert.Equal(t, []verify.Code{nodes.CodeEtcdOutside, nodes.CodeDrift}, codesOf(findings))
 	assert.Contains(t, findings[1].Cause, "TS_ACCEPT_DNS is set and not wanted")
 	assert.NotContains(t, findings[1].Cause, "TS_AUTHKEY")
+
+	// an address that the config on the node allows, and the wanted one does not
+	findings = nodes.Diagnose(seen, &nodes.Wanted{NodeIPSubnets: []string{"192.168.7.0/24"}})
+	assert.Contains(t, codesOf(findings), nodes.CodeNodeIPOutside)
 }
 
 func TestParseWanted(t *testing.T) {
