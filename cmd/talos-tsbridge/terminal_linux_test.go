@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/talostest"
+	"github.com/talos-tsbridge/talos-tsbridge/tailnet/tailnettest"
 )
 
 // terminal is what a person sees of a run: the screen, and all that was ever sent to it.
@@ -318,4 +319,28 @@ func TestUpInterruptedAtTerminal(t *testing.T) {
 	after, err := unix.IoctlGetTermios(int(run.keys.Fd()), unix.TCGETS)
 	require.NoError(t, err)
 	assert.Equal(t, before, after)
+}
+
+// Colours are for a terminal, and for people who want them.
+func TestColours(t *testing.T) {
+	t.Parallel()
+
+	server := tailnettest.NewServer(t)
+	env := server.Environ(server.AddAPIToken())
+
+	mint := exec.CommandContext(t.Context(), "talos-tsbridge", "key", "mint", "--key-tags", "k8s", "--quiet")
+	mint.Env = append(os.Environ(), env...)
+	key, err := mint.Output()
+	require.NoError(t, err)
+
+	device, err := server.Register(strings.TrimSpace(string(key)), "lab-worker-1")
+	require.NoError(t, err)
+	server.SetDevice(device.ID, func(d *tailnettest.Device) { d.LastSeen = time.Now().Add(-time.Hour) })
+
+	for variable, coloured := range map[string]bool{"NO_COLOR=": true, "NO_COLOR=1": false, "TERM=dumb": false} {
+		run := atTerminal(t, 120, append(slices.Clone(env), variable), "device", "list")
+		require.Zero(t, run.end(t), run.lines())
+		assert.True(t, run.shows("offline"), run.lines())
+		assert.Equal(t, coloured, strings.Contains(run.sent(), "\x1b["), variable)
+	}
 }
