@@ -344,3 +344,16 @@ func TestColours(t *testing.T) {
 		assert.Equal(t, coloured, strings.Contains(run.sent(), "\x1b["), variable)
 	}
 }
+
+// What verify tells while it waits is gone in the end, on a terminal of any width.
+func TestVerifyAtTerminal(t *testing.T) {
+	t.Parallel()
+
+	for _, width := range []uint16{120, 20} {
+		run := atTerminal(t, width, nil, "verify", "--wait", "1s", "tcp://127.0.0.1:1")
+		assert.Equal(t, exitFailed, run.end(t), run.lines())
+		assert.Contains(t, run.sent(), "0 of 1 reached")
+		assert.False(t, run.shows("0 of 1 reached"), run.lines())
+		assert.True(t, run.shows("OUTCOME") || run.shows("refused"), run.lines())
+	}
+}

@@ -3,9 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"golang.org/x/term"
 
 	"github.com/talos-tsbridge/talos-tsbridge/internal/printable"
 	"github.com/talos-tsbridge/talos-tsbridge/verify"
@@ -79,9 +82,8 @@ func (p *progress) show(line string) {
 	p.shown = true
 	line = printable.Line(line)
 
-	const widest = 79
-	if utf8.RuneCountInString(line) > widest { // a line that wraps cannot be erased
-		line = printable.Clip(line, widest-len("..."))
+	if widest := widthOf(p.out) - 1; utf8.RuneCountInString(line) > widest { // a line that wraps cannot be erased
+		line = printable.Clip(line, max(0, widest-len("...")))
 	}
 
 	_, _ = io.WriteString(p.out, eraseLine+line) // there is nowhere left to report it
@@ -92,4 +94,17 @@ func (p *progress) end() {
 	if p.shown {
 		_, _ = io.WriteString(p.out, eraseLine)
 	}
+}
+
+// widthOf returns how many columns a terminal has, or most have.
+func widthOf(out io.Writer) int {
+	const usual = 80
+
+	if file, ok := out.(*os.File); ok {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
+			return width
+		}
+	}
+
+	return usual
 }
