@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"errors"
+	"os"
+	"strings"
 
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/atomicfile"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/ctxio"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 	"github.com/talos-tsbridge/talos-tsbridge/patch"
 )
@@ -80,6 +83,14 @@ func (s *configSource) close() {
 
 // loadBridge reads a bridge file, or standard input for "-". What is wrong with it is wrong usage.
 func (p *program) loadBridge(ctx context.Context, path string) (*fleet.File, error) {
+	if strings.Contains(path, "://") {
+		return nil, usagef("-f takes a file and no URL: fetch it first, for example with curl URL, and read it with -f -")
+	}
+
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return nil, usagef("-f takes a file, and %s is a folder: name the file in it", quote.Value(path))
+	}
+
 	text, err := p.readInput(ctx, "bridge file", path)
 	if err != nil {
 		if context.Cause(ctx) == nil {
