@@ -2,6 +2,7 @@ package fleet
 
 import (
 	"maps"
+	"net/url"
 	"reflect"
 	"slices"
 	"strings"
@@ -34,7 +35,11 @@ func accepted(found patch.Settings) (fitting patch.Settings, refused []string) {
 	}
 
 	for _, name := range slices.Sorted(maps.Keys(variables)) {
-		try(name, patch.Settings{Env: map[string]string{name: variables[name]}})
+		if hasPassword(variables[name]) {
+			refused = append(refused, name)
+		} else {
+			try(name, patch.Settings{Env: map[string]string{name: variables[name]}})
+		}
 	}
 
 	for _, argument := range arguments {
@@ -43,6 +48,18 @@ func accepted(found patch.Settings) (fitting patch.Settings, refused []string) {
 	}
 
 	return fitting, refused
+}
+
+// hasPassword reports whether a text is a URL with a password in it, as that of a proxy may be: no secret belongs into a file.
+func hasPassword(text string) bool {
+	parsed, err := url.Parse(text)
+	if err != nil {
+		return strings.Contains(text, "@")
+	}
+
+	_, has := parsed.User.Password()
+
+	return has
 }
 
 // isAccepted reports whether settings are right by themselves, with any key.

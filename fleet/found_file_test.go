@@ -50,6 +50,9 @@ func TestFileOfWhatIsFound(t *testing.T) {
 		{"what is refused", withEnvironment("TS_KUBE_SECRET=tailscale", "TS_DEST_IP=10.0.0.1", "TS_ROUTES=10.0.0.0/33", "TS_USERSPACE=true", "TS_DEBUG_MTU=1350"), patch.Settings{
 			Userspace: new(true), Env: map[string]string{"TS_DEBUG_MTU": "1350"},
 		}, []string{"advertiseRoutes", "TS_DEST_IP", "TS_KUBE_SECRET"}},
+		{"a password", withEnvironment("HTTPS_PROXY=http://user:CANARY@proxy.lan:3128", "HTTP_PROXY=http://proxy.lan:3128"), patch.Settings{
+			Env: map[string]string{"HTTP_PROXY": "http://proxy.lan:3128"},
+		}, []string{"HTTPS_PROXY"}},
 		{"a template", withEnvironment("TS_HOSTNAME={{ .Name }}", "TS_EXTRA_ARGS=--advertise-tags={{ tags }}"), patch.Settings{}, []string{"advertiseTags", "hostname"}},
 		{"only exclusions", []byte("version: v1alpha1\nmachine:\n  type: worker\n  kubelet: {nodeIP: {validSubnets: [\"!10.0.0.0/8\"]}}\n"), patch.Settings{}, []string{"nodeIPSubnets"}},
 	} {
