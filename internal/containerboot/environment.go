@@ -180,10 +180,6 @@ func (e Environment) HasLogin() bool {
 
 // IsIPv6 reports whether a text is an IPv6 address.
 func IsIPv6(text string) bool {
-	if text == "" {
-		return false
-	}
-
 	address, err := netip.ParseAddr(text)
 
 	return err == nil && address.Is6()

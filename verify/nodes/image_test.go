@@ -61,3 +61,34 @@ func TestUpgradeImage(t *testing.T) {
 		assert.Equal(t, "until then, upgrade with it, and with no other: talosctl upgrade --nodes 172.16.0.10 --image "+want, findings[0].Next[1])
 	}
 }
+
+// A node that does not say which schematic it runs is given no image to paste, but how to make one.
+func TestUpgradeImageWithoutSchematic(t *testing.T) {
+	t.Parallel()
+
+	const another = "factory.talos.dev/metal-installer/abababababababababababababababababababababababababababababababab:v1.14.1"
+
+	for image, want := range map[string]struct {
+		code        verify.Code
+		cause, next string
+	}{
+		"ghcr.io/siderolabs/installer:v1.14.1": {nodes.CodeImageLosesExtension, "without any extension", "schematic --image --talos-version v1.14.1"},
+		another:                                {nodes.CodeSchematicUnknown, "the node does not say of which schematic its image is", "curl https://factory.talos.dev/schematics/ab"},
+	} {
+		cluster := start(t)
+		node, err := cluster.AddHealthy("172.16.0.10")
+		require.NoError(t, err)
+
+		provider, err := configloader.NewFromBytes([]byte("version: v1alpha1\nmachine:\n  type: worker\n---\n" +
+			"apiVersion: v1alpha1\nkind: UnattendedInstallConfig\ninstaller:\n  image: " + image + "\nprovisioning:\n  diskSelector:\n    match: system_disk\n"))
+		require.NoError(t, err)
+
+		node.Version = "v1.14.1"
+		require.NoError(t, node.Set(config.NewMachineConfig(provider)))
+
+		findings := nodes.Diagnose(inspect(t, cluster, talostest.RoleAdmin, "172.16.0.10"), nil)
+		require.Equal(t, []verify.Code{want.code}, codesOf(findings), image)
+		assert.Contains(t, findings[0].Cause, want.cause)
+		assert.Contains(t, findings[0].Next[0], want.next)
+	}
+}
