@@ -8,6 +8,19 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
+// A single-use key that the node used itself, at an earlier start, is another matter than one that another node used.
+func TestExplainUsedKey(t *testing.T) {
+	t.Parallel()
+
+	read := ReadLog([]string{"backend error: authkey already used"})
+
+	for value, want := range map[string]string{"false": "set TS_AUTH_ONCE=true", "true": "mint one for each"} {
+		_, next := read.Explain(Node{Environment: []string{"TS_AUTH_ONCE=" + value}})
+		assert.Contains(t, strings.Join(next, "\n"), want)
+		assert.Len(t, next, 2)
+	}
+}
+
 // The lines are those of the real programs: containerboot and tailscale 1.102.5 with Headscale and Tailscale behind them.
 func TestReadLog(t *testing.T) {
 	t.Parallel()
