@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -174,6 +175,7 @@ type terminalRun struct {
 
 func atTerminal(t *testing.T, width uint16, env []string, args ...string) *terminalRun {
 	t.Helper()
+	needTerminal(t)
 
 	run := &terminalRun{terminal: &terminal{width: int(width)}, command: exec.CommandContext(t.Context(), "talos-tsbridge", args...), ended: make(chan error, 1)}
 	run.command.Env = append(append(os.Environ(), "TERM=xterm-256color"), env...)
@@ -204,6 +206,18 @@ func atTerminal(t *testing.T, width uint16, env []string, args ...string) *termi
 	}()
 
 	return run
+}
+
+// needTerminal skips a test where there are no pseudo-terminals, as in a container without /dev/ptmx.
+func needTerminal(t *testing.T) {
+	t.Helper()
+
+	keys, screen, err := pty.Open()
+	if err != nil {
+		t.Skipf("a pseudo-terminal cannot be opened: %v", err)
+	}
+
+	require.NoError(t, errors.Join(keys.Close(), screen.Close()))
 }
 
 // end returns the exit code, once all is shown.
