@@ -89,10 +89,6 @@ type form struct {
 
 // learn takes the lines out of a text, in their order.
 func (f *form) learn(text string, lines []string) {
-	if len(lines) == 0 {
-		return
-	}
-
 	pieces := make([]string, 0, len(lines)+1)
 
 	for _, line := range lines {
@@ -110,10 +106,6 @@ func (f *form) learn(text string, lines []string) {
 
 // fill returns a text with other lines, nil where none was learned.
 func (f *form) fill(lines []string) []byte {
-	if len(lines) == 0 {
-		return nil
-	}
-
 	pieces := f.pieces.Load()
 	if pieces == nil || len(*pieces) != len(lines)+1 {
 		return nil
@@ -134,8 +126,27 @@ func (f *form) fill(lines []string) []byte {
 	return text
 }
 
-// formLines returns the lines in which the patch differs from those of the same form, nil where YAML may write them in another way.
+// encodeInForm is encode for a patch that differs from others in these lines: the first is the form of the further ones.
+func (p *Patch) encodeInForm(lines []string) ([]byte, error) {
+	if text := p.form.fill(lines); text != nil {
+		return text, nil
+	}
+
+	text, err := p.encode(false)
+	if err == nil {
+		p.form.learn(string(text), lines)
+	}
+
+	return text, err
+}
+
+// formLines returns the lines in which the patch differs from those of the same form, nil where it is by itself, or YAML may write
+// them in another way.
 func (p *Patch) formLines() []string {
+	if !p.isNamed {
+		return nil
+	}
+
 	for _, f := range p.features {
 		if s, ok := f.(service); ok {
 			return s.formLines()

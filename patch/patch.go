@@ -80,6 +80,10 @@ func (p *Patch) Documents() ([]config.Document, error) {
 // Bytes returns the patch as YAML, with the auth key in it: the fragment of the v1alpha1 config first, then the other
 // documents, separated by "---". The same options give the same bytes within a major version.
 func (p *Patch) Bytes() ([]byte, error) {
+	if lines := p.formLines(); len(lines) > 0 {
+		return p.encodeInForm(lines)
+	}
+
 	return p.encode(false)
 }
 
@@ -90,26 +94,12 @@ func (p *Patch) Redacted() ([]byte, error) {
 }
 
 func (p *Patch) encode(redacted bool) ([]byte, error) {
-	var lines []string
-	if p.isNamed && !redacted {
-		lines = p.formLines()
-	}
-
-	if text := p.form.fill(lines); text != nil {
-		return text, nil
-	}
-
 	documents, err := p.documents(redacted)
 	if err != nil {
 		return nil, err
 	}
 
-	text, err := document.Encode(p.deletions(), documents, writeTemplates(p.templates(redacted)))
-	if err == nil {
-		p.form.learn(string(text), lines)
-	}
-
-	return text, err
+	return document.Encode(p.deletions(), documents, writeTemplates(p.templates(redacted)))
 }
 
 // documents returns the documents of all features: the v1alpha1 config first, of which each may have a part.
