@@ -159,9 +159,14 @@ func (p *Plan) Unset(i int) []string {
 	return slices.Concat(p.file.Unset, p.nodes[i].Unset, p.unset)
 }
 
+// layers returns what says the settings of a node; the first that says one counts.
+func (p *Plan) layers(i int) []*patch.Settings {
+	return []*patch.Settings{&p.over, &p.nodes[i].Settings, &p.file.Defaults}
+}
+
 // Role returns the role of a node, empty where nothing says it.
 func (p *Plan) Role(i int) string {
-	for _, settings := range []patch.Settings{p.over, p.nodes[i].Settings, p.file.Defaults} {
+	for _, settings := range p.layers(i) {
 		if settings.Role != nil {
 			return *settings.Role
 		}

@@ -77,18 +77,13 @@ func (o *overFaults) add(fault patch.Fault, node string) {
 
 // joined returns them once each, with the first of the nodes where it is not all of them.
 func (o *overFaults) joined(all int) error {
-	const few = 3
-
-	var errs []error
+	errs := make([]error, len(o.faults))
 
 	for i, fault := range o.faults {
-		switch count := len(o.nodes[i]); {
-		case count == all:
-			errs = append(errs, fault)
-		case count <= few:
-			errs = append(errs, fmt.Errorf("%s: %w", strings.Join(o.nodes[i], ", "), fault))
-		default:
-			errs = append(errs, fmt.Errorf("%s and %d other nodes: %w", o.nodes[i][0], count-1, fault))
+		errs[i] = fault
+
+		if subjects := Subjects(o.nodes[i], all); subjects != "" {
+			errs[i] = fmt.Errorf("%s%w", subjects, fault)
 		}
 	}
 

@@ -20,6 +20,21 @@ type Note struct {
 	Text string `json:"text"`
 }
 
+// Subjects returns what stands before the text of a note on nodes: their names, or the first where there are many, and a colon;
+// "" where it is about all that there are.
+func Subjects(nodes []string, all int) string {
+	const few = 3
+
+	switch count := len(nodes); {
+	case count == all:
+		return ""
+	case count <= few:
+		return strings.Join(nodes, ", ") + ": "
+	default:
+		return fmt.Sprintf("%s and %d other nodes: ", nodes[0], count-1)
+	}
+}
+
 const (
 	// NoteAddressOutside: the address of the node is in none of the node IP subnets.
 	NoteAddressOutside patch.NoteCode = "address-outside"
@@ -68,7 +83,7 @@ func (f *File) named(text string) string {
 
 // noteOnAddresses tells of nodes whose own address is not one that Kubernetes is to know them by.
 func (p *Plan) noteOnAddresses() {
-	known := map[string]addressRules{} // by the list as it is written: most nodes have the same
+	known := map[string]nodeip.Subnets{} // by the list as it is written: most nodes have the same
 
 	for i, node := range p.nodes {
 		address, err := netip.ParseAddr(node.Address)
@@ -83,13 +98,13 @@ func (p *Plan) noteOnAddresses() {
 			continue
 		}
 
-		rules, ok := known[text]
+		subnets, ok := known[text]
 		if !ok {
-			rules = addressRulesOf(list)
-			known[text] = rules
+			subnets, _ = nodeip.Parse(list...) // its faults are those of the patch
+			known[text] = subnets
 		}
 
-		if !rules.take(address.Unmap()) {
+		if !subnets.Contains(address.Unmap()) {
 			p.notes.add(NoteAddressOutside, fmt.Sprintf("address %s is in none of the node IP subnets (%s): Kubernetes will know the node by another one", address, text), node.Name)
 		}
 	}
@@ -97,44 +112,13 @@ func (p *Plan) noteOnAddresses() {
 
 // nodeIPSubnets returns what the plan says of the node IP of a node.
 func (p *Plan) nodeIPSubnets(i int) []string {
-	for _, settings := range []*patch.Settings{&p.over, &p.nodes[i].Settings, &p.file.Defaults} {
+	for _, settings := range p.layers(i) {
 		if settings.NodeIPSubnets != nil {
 			return settings.NodeIPSubnets
 		}
 	}
 
 	return nil
-}
-
-// addressRules are subnets that addresses are taken from, and those that are excluded.
-type addressRules struct{ subnets, excluded []netip.Prefix }
-
-func addressRulesOf(list []string) addressRules {
-	var rules addressRules
-
-	completed, _ := nodeip.Parse(list...) // its faults are those of the patch
-
-	for _, text := range completed.Strings() {
-		text, isExcluded := strings.CutPrefix(text, "!")
-
-		prefix, err := netip.ParsePrefix(text)
-
-		switch {
-		case err != nil:
-		case isExcluded:
-			rules.excluded = append(rules.excluded, prefix)
-		default:
-			rules.subnets = append(rules.subnets, prefix)
-		}
-	}
-
-	return rules
-}
-
-func (r addressRules) take(address netip.Addr) bool {
-	holds := func(prefix netip.Prefix) bool { return prefix.Contains(address) }
-
-	return slices.ContainsFunc(r.subnets, holds) && !slices.ContainsFunc(r.excluded, holds)
 }
 
 // noteOnRoutes tells of routes that several nodes say for themselves: the tailnet takes one of them at a time. What is said

@@ -109,7 +109,8 @@ func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stag
 		return err
 	}
 
-	if err := c.await(ctx, before.Service.Last, true, environmentOf(trial)); err != nil {
+	wanted := environmentOf(trial)
+	if err := c.await(ctx, before.Service.Last, true, wanted); err != nil {
 		return err
 	}
 
@@ -119,7 +120,7 @@ func (c *converge) tryThenPersist(ctx context.Context, trial, final []byte, stag
 	// a node that was on the tailnet before is so again after a restart, without what it was to do in the try
 	if environment, err := c.environmentInForce(ctx); err != nil {
 		return err
-	} else if !maps.Equal(environment, environmentOf(trial)) && !maps.Equal(environment, environmentOf(final)) {
+	} else if !maps.Equal(environment, wanted) && !maps.Equal(environment, environmentOf(final)) {
 		return startedAgain() // and nobody else has brought it to its end
 	}
 
@@ -150,9 +151,10 @@ func (c *converge) persist(ctx context.Context, config []byte, stage string) err
 		return err
 	}
 
-	restarts := !maps.Equal(environmentOf(c.before), environmentOf(config)) || c.report.Sent > 1
+	environment := environmentOf(config)
+	restarts := !maps.Equal(environmentOf(c.before), environment) || c.report.Sent > 1
 
-	return c.await(ctx, before.Service.Last, restarts, environmentOf(config))
+	return c.await(ctx, before.Service.Last, restarts, environment)
 }
 
 // send gives the node a config.

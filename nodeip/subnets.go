@@ -192,6 +192,13 @@ func complete(positives, negatives []netip.Prefix, notes []string) Subnets {
 // IsEmpty reports whether there are no subnets.
 func (s Subnets) IsEmpty() bool { return len(s.positives) == 0 }
 
+// Contains reports whether an address is in one of the subnets and in none of the excluded ones.
+func (s Subnets) Contains(address netip.Addr) bool {
+	holds := func(prefix netip.Prefix) bool { return prefix.Contains(address) }
+
+	return slices.ContainsFunc(s.positives, holds) && !slices.ContainsFunc(s.negatives, holds)
+}
+
 // Strings returns the subnets as Talos reads them: positives in order of preference, then negatives.
 func (s Subnets) Strings() []string {
 	list := make([]string, 0, len(s.positives)+len(s.negatives))

@@ -192,3 +192,19 @@ func TestDefaultFor(t *testing.T) {
 		assert.Equal(t, want, nodeip.DefaultFor(cidrs).Strings(), services)
 	}
 }
+
+// An address is in a list as Talos reads it: in a subnet and in none that is excluded.
+func TestContains(t *testing.T) {
+	t.Parallel()
+
+	subnets, err := nodeip.Parse("192.168.1.0/24", "!192.168.1.128/25", "0.0.0.0/0")
+	require.NoError(t, err)
+
+	for text, want := range map[string]bool{
+		"192.168.1.1": true, "192.168.1.129": false, "10.0.0.1": true, "100.64.0.1": false, "fd00::1": false,
+	} {
+		assert.Equal(t, want, subnets.Contains(netip.MustParseAddr(text)), text)
+	}
+
+	assert.False(t, nodeip.Subnets{}.Contains(netip.MustParseAddr("10.0.0.1")))
+}

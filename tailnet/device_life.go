@@ -176,9 +176,7 @@ func (c *Client) RestoreName(ctx context.Context, hostname string, addresses []n
 		return nil, nil, err
 	}
 
-	own := slices.IndexFunc(all, func(device Device) bool {
-		return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
-	})
+	own := slices.IndexFunc(all, func(device Device) bool { return device.HasAny(addresses) })
 	if own < 0 {
 		return nil, nil, nil
 	}

@@ -44,6 +44,11 @@ type Device struct {
 	EnabledRoutes    []netip.Prefix `json:"enabledRoutes,omitempty"`
 }
 
+// HasAny reports whether the device has one of the addresses.
+func (d Device) HasAny(addresses []netip.Addr) bool {
+	return slices.ContainsFunc(d.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
+}
+
 // ShortName returns the first label of the name, by which the devices of its own tailnet find it, and "" for a device that
 // is shared: that has only its whole name here, and one of this tailnet may have the short one.
 func (d Device) ShortName() string {

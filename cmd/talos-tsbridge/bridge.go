@@ -13,6 +13,7 @@ import (
 
 	"github.com/talos-tsbridge/talos-tsbridge/authkey"
 	"github.com/talos-tsbridge/talos-tsbridge/fleet"
+	"github.com/talos-tsbridge/talos-tsbridge/internal/quote"
 	"github.com/talos-tsbridge/talos-tsbridge/internal/secret"
 )
 
@@ -100,27 +101,26 @@ func (p *program) planOf(
 // noteOnNodes tells what is worth knowing about nodes, with their names where it is not all of them.
 func (p *program) noteOnNodes(notes []fleet.Note, all int) {
 	for _, note := range notes {
-		text := inFlags(note.Text)
-
-		const few = 3
-
-		switch count := len(note.Nodes); {
-		case count == all:
-		case count <= few:
-			text = strings.Join(note.Nodes, ", ") + ": " + text
-		default:
-			text = fmt.Sprintf("%s and %d other nodes: %s", note.Nodes[0], count-1, text)
-		}
-
-		p.note(text)
+		p.note(fleet.Subjects(note.Nodes, all) + inFlags(note.Text))
 	}
 }
 
-// onlyOf returns the names of nodes that are given by name or address, and refuses those that the file does not have.
+// onlyOf returns the names of nodes that are given by name or address, and refuses those that the file does not have: then the
+// names are those of the others.
 func onlyOf(file *fleet.File, path string, nodes []string) ([]string, error) {
-	names, unknown := namesOf(file, nodes)
+	var names, unknown []string
+
+	for _, given := range nodes {
+		i := slices.IndexFunc(file.Nodes, func(node fleet.Node) bool { return node.Name == given || node.Address == given })
+		if i < 0 {
+			unknown = append(unknown, quote.Value(given))
+		} else {
+			names = append(names, file.Nodes[i].Name)
+		}
+	}
+
 	if len(unknown) > 0 {
-		return nil, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
+		return names, usagef("%s has no node %s: write names or addresses that it has", path, strings.Join(unknown, ", "))
 	}
 
 	return names, nil

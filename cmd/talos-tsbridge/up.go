@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"slices"
 	"strings"
 	"time"
 
@@ -232,18 +231,12 @@ func (p *program) bridge(ctx context.Context, f *upFlags) (*fleet.File, []string
 		return nil, nil, err
 	}
 
-	names, unknown := namesOf(file, f.nodes)
-
-	switch {
-	case len(unknown) == 0:
-		return file, names, nil
-	case f.file == "" && len(names) == 0:
+	names, err := onlyOf(file, path, f.nodes)
+	if err != nil && f.file == "" && len(names) == 0 {
 		return f.withoutFile()
 	}
 
-	_, err = onlyOf(file, path, f.nodes)
-
-	return nil, nil, err
+	return file, names, err
 }
 
 func (f *upFlags) withoutFile() (*fleet.File, []string, error) {
@@ -264,27 +257,13 @@ func (f *upFlags) withoutFile() (*fleet.File, []string, error) {
 	return file, nil, nil
 }
 
-// namesOf returns the names of nodes that are given by name or address, and those that the file does not have.
-func namesOf(file *fleet.File, nodes []string) (names, unknown []string) {
-	for _, given := range nodes {
-		i := slices.IndexFunc(file.Nodes, func(node fleet.Node) bool { return node.Name == given || node.Address == given })
-		if i < 0 {
-			unknown = append(unknown, quote.Value(given))
-		} else {
-			names = append(names, file.Nodes[i].Name)
-		}
-	}
-
-	return names, unknown
-}
-
 // checkJoining refuses, before anything is sent, a run in which a key that serves one node would have to serve several: single
 // says so.
 func checkJoining(planned *fleet.Report, single error) error {
 	joining := 0
 
 	for _, node := range planned.Nodes {
-		if node.Action == fleet.ActionJoin || node.Action == fleet.ActionInstall {
+		if takesKey(node.Action) {
 			joining++
 		}
 	}
@@ -294,6 +273,11 @@ func checkJoining(planned *fleet.Report, single error) error {
 	}
 
 	return nil
+}
+
+// takesKey reports whether a node needs a key for what is done about it.
+func takesKey(action fleet.Action) bool {
+	return action == fleet.ActionJoin || action == fleet.ActionInstall
 }
 
 // upFailure returns the error of a run that did not bring all nodes up.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -104,7 +103,7 @@ func (c *loginCheck) beforeLogin(_ context.Context, login fleet.Login) ([]string
 	var (
 		notes []string
 		err   error
-		joins = login.Action == fleet.ActionJoin || login.Action == fleet.ActionInstall
+		joins = takesKey(login.Action)
 	)
 
 	if joins && c.mints(login.Node) {
@@ -132,7 +131,7 @@ func (c *loginCheck) checkName(login fleet.Login) ([]string, error) {
 	hostname := login.Hostname
 
 	for _, device := range devices {
-		if number, ok := device.IsOf(hostname); !ok || number != 0 || isAt(device, login.Addresses) {
+		if number, ok := device.IsOf(hostname); !ok || number != 0 || device.HasAny(login.Addresses) {
 			continue
 		}
 
@@ -148,11 +147,6 @@ func (c *loginCheck) checkName(login fleet.Login) ([]string, error) {
 	}
 
 	return nil, nil
-}
-
-// isAt reports whether a device has one of the addresses.
-func isAt(device tailnet.Device, addresses []netip.Addr) bool {
-	return slices.ContainsFunc(device.Addresses, func(address netip.Addr) bool { return slices.Contains(addresses, address) })
 }
 
 // checkReplace says which devices go before the node joins, and refuses what cannot go.

@@ -81,7 +81,7 @@ func (c *deviceCheck) look(ctx context.Context) (err error) {
 
 // lacks returns what of its tags and routes a device does not have: those a login gives it.
 func (c *deviceCheck) lacks(_ context.Context, expected devices.Expected) ([]string, error) {
-	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool { return isAt(device, expected.Addresses) })
+	own := slices.IndexFunc(c.devices, func(device tailnet.Device) bool { return device.HasAny(expected.Addresses) })
 	if own < 0 {
 		return nil, nil
 	}

@@ -223,7 +223,7 @@ func (t *Tailnet) find(node Expected) (*tailnet.Device, []tailnet.Device) {
 	}
 
 	for i := range t.Devices {
-		if slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return slices.Contains(t.Devices[i].Addresses, address) }) {
+		if t.Devices[i].HasAny(node.Addresses) {
 			found = &t.Devices[i]
 		}
 	}
@@ -243,8 +243,7 @@ func (t *Tailnet) find(node Expected) (*tailnet.Device, []tailnet.Device) {
 func Matching(all []tailnet.Device, expected []Expected) []tailnet.Device {
 	return slices.DeleteFunc(slices.Clone(all), func(device tailnet.Device) bool {
 		return !slices.ContainsFunc(expected, func(node Expected) bool {
-			return number(device, node.Name) >= 0 ||
-				slices.ContainsFunc(node.Addresses, func(address netip.Addr) bool { return slices.Contains(device.Addresses, address) })
+			return number(device, node.Name) >= 0 || device.HasAny(node.Addresses)
 		})
 	})
 }
