@@ -1,6 +1,7 @@
 package docs_test
 
 import (
+	"iter"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,50 +27,64 @@ func TestCommandsOnNodes(t *testing.T) {
 	t.Parallel()
 
 	path := commandPath(t)
-	ran := 0
 
-	for name, text := range documents(t) {
-		for _, match := range block.FindAllStringSubmatch(text, -1) {
-			if strings.TrimSpace(match[1]) != onNodes {
-				continue
+	for name, text := range marked(t, onNodes) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+
+			folder := t.TempDir()
+			environment, _ := startNodes(t)
+			environment = append(environment, "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
+
+			shell := func(commands string) {
+				shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", commands)
+				shell.Dir, shell.Env = folder, environment
+
+				output, err := shell.CombinedOutput()
+				require.NoError(t, err, "%s\n%s", commands, output)
 			}
 
-			ran++
+			if !strings.Contains(text, "talos-tsbridge init") {
+				require.NoError(t, os.CopyFS(folder, os.DirFS("testdata/files")))
+				shell("talos-tsbridge up")
+			}
 
-			t.Run(name, func(t *testing.T) {
-				t.Parallel()
+			var commands []string
 
-				folder := t.TempDir()
-				environment, _ := startNodes(t)
-				environment = append(environment, "PATH="+path, "HOME="+folder, "TSBRIDGE_SETTLE=40ms")
-
-				shell := func(commands string) {
-					shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", commands)
-					shell.Dir, shell.Env = folder, environment
-
-					output, err := shell.CombinedOutput()
-					require.NoError(t, err, "%s\n%s", commands, output)
+			for line := range strings.Lines(text) {
+				if !strings.HasPrefix(line, "export TAILSCALE_OAUTH_CLIENT_ID=...") {
+					commands = append(commands, line)
 				}
+			}
 
-				if !strings.Contains(match[2], "talos-tsbridge init") {
-					require.NoError(t, os.CopyFS(folder, os.DirFS("testdata/files")))
-					shell("talos-tsbridge up")
-				}
-
-				var commands []string
-
-				for line := range strings.Lines(match[2]) {
-					if !strings.HasPrefix(line, "export TAILSCALE_OAUTH_CLIENT_ID=...") {
-						commands = append(commands, line)
-					}
-				}
-
-				shell(strings.Join(commands, ""))
-			})
-		}
+			shell(strings.Join(commands, ""))
+		})
 	}
+}
 
-	assert.Positive(t, ran)
+// marked returns the blocks of commands that have a mark, with the names of their documents. There is one at least.
+func marked(t *testing.T, mark string) iter.Seq2[string, string] {
+	t.Helper()
+
+	return func(yield func(name, text string) bool) {
+		ran := 0
+
+		for name, text := range documents(t) {
+			for _, match := range block.FindAllStringSubmatch(text, -1) {
+				if strings.TrimSpace(match[1]) != mark {
+					continue
+				}
+
+				ran++
+
+				if !yield(name, match[2]) {
+					return
+				}
+			}
+		}
+
+		assert.Positive(t, ran)
+	}
 }
 
 // whereRebuilt marks the blocks of which each line is run by itself, where the device of lab-worker-1 is left over of a node that
@@ -81,45 +96,34 @@ func TestCommandsOnWhatIsLeftOver(t *testing.T) {
 	t.Parallel()
 
 	path := commandPath(t)
-	ran := 0
 
-	for name, text := range documents(t) {
-		for _, match := range block.FindAllStringSubmatch(text, -1) {
-			if strings.TrimSpace(match[1]) != whereRebuilt {
-				continue
-			}
+	for name, text := range marked(t, whereRebuilt) {
+		for line := range strings.Lines(text) {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
 
-			for line := range strings.Lines(match[2]) {
-				ran++
+				folder := t.TempDir()
+				require.NoError(t, os.CopyFS(folder, os.DirFS("testdata/files")))
 
-				t.Run(name, func(t *testing.T) {
-					t.Parallel()
+				environment, tailnet := startNodes(t)
+				leaveOver(t, tailnet)
 
-					folder := t.TempDir()
-					require.NoError(t, os.CopyFS(folder, os.DirFS("testdata/files")))
+				shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", line)
+				shell.Dir = folder
+				shell.Env = append([]string{"PATH=" + path, "HOME=" + folder, "TSBRIDGE_SETTLE=40ms"}, environment...)
+				output, _ := shell.CombinedOutput()
 
-					environment, tailnet := startNodes(t)
-					leaveOver(t, tailnet)
+				const usage = 2
 
-					shell := exec.CommandContext(t.Context(), "sh", "-e", "-c", line)
-					shell.Dir = folder
-					shell.Env = append([]string{"PATH=" + path, "HOME=" + folder, "TSBRIDGE_SETTLE=40ms"}, environment...)
-					output, _ := shell.CombinedOutput()
-
-					const usage = 2
-
-					if strings.Contains(line, "--yes removes it") || strings.Contains(line, "--yes revokes them") {
-						assert.Equal(t, usage, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
-						assert.Contains(t, string(output), ": --yes re", line)
-					} else {
-						assert.Zero(t, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
-					}
-				})
-			}
+				if strings.Contains(line, "--yes removes it") || strings.Contains(line, "--yes revokes them") {
+					assert.Equal(t, usage, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
+					assert.Contains(t, string(output), ": --yes re", line)
+				} else {
+					assert.Zero(t, shell.ProcessState.ExitCode(), "%s\n%s", line, output)
+				}
+			})
 		}
 	}
-
-	assert.Positive(t, ran)
 }
 
 // leaveOver leaves the device of a node over that has been off for hours, and a key that was made two hours ago.
